@@ -1,0 +1,77 @@
+"""The data of the course: sets that scikit-learn carries with it, and sets made by seed. Nothing is downloaded.
+
+scikit-learn is imported when a function is called: class4lib itself needs NumPy only.
+"""
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+
+class Split(NamedTuple):
+    """A data set in two disjoint parts, rows are examples."""
+
+    x_train: ndarray
+    y_train: ndarray
+    x_test: ndarray
+    y_test: ndarray
+
+
+def split(x: ndarray, y: ndarray, n_train: int, *, rng: np.random.Generator) -> Split:
+    """n_train random rows for training, the others for the test.
+
+    Raises:
+        ValueError: n_train is not between 1 and len(x) - 1, or x and y differ in length.
+    """
+    if len(x) != len(y):
+        raise ValueError(f"split: y must have {len(x)} rows, got {len(y)}: match the rows of x.")
+    if not 1 <= n_train < len(x):
+        raise ValueError(f"split: n_train must be at least 1 and at most {len(x) - 1}, got {n_train}.")
+    order = rng.permutation(len(x))
+    train, test = order[:n_train], order[n_train:]
+    return Split(x[train], y[train], x[test], y[test])
+
+
+def digits() -> tuple[ndarray, ndarray]:
+    """1797 handwritten digits: pixels (1797, 64) in [0, 1], labels (1797,) in 0..9 (8 x 8 images, rows of 8)."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return x / 16.0, y
+
+
+def breast_cancer() -> tuple[ndarray, ndarray]:
+    """569 tumours: 30 measurements, each with mean 0 and deviation 1 over the whole set; labels 1 benign, 0 malignant."""
+    from sklearn.datasets import load_breast_cancer
+
+    x, y = load_breast_cancer(return_X_y=True)
+    return (x - x.mean(axis=0)) / x.std(axis=0), y
+
+
+def diabetes() -> tuple[ndarray, ndarray]:
+    """442 patients: 10 measurements, mean 0 and deviation 1 each; a measure of the disease's progression after a year (25 to 346)."""
+    from sklearn.datasets import load_diabetes
+
+    x, y = load_diabetes(return_X_y=True, scaled=False)
+    return (x - x.mean(axis=0)) / x.std(axis=0), y
+
+
+def photographs() -> ndarray:
+    """scikit-learn's two sample photographs: (2, 427, 640, 3), values in [0, 1]."""
+    from sklearn.datasets import load_sample_images
+
+    return np.stack(load_sample_images().images) / 255.0
+
+
+def noisy_labels(labels: ndarray, n_classes: int, share: float, *, rng: np.random.Generator) -> ndarray:
+    """A copy in which a share of the labels, drawn at random, is replaced by a WRONG class, drawn at random.
+
+    Raises:
+        ValueError: share is not in [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"noisy_labels: share must be in [0, 1], got {share}.")
+    wrong = np.flatnonzero(rng.random(len(labels)) < share)
+    noisy = np.array(labels)
+    noisy[wrong] = (labels[wrong] + rng.integers(1, n_classes, size=len(wrong))) % n_classes
+    return noisy

@@ -1,0 +1,8 @@
+"""What all tests share."""
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240)
