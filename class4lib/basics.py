@@ -64,11 +64,13 @@ def sigmoid(z: ndarray) -> ndarray:
     Formula:
         1 / (1 + exp(-z)); for z < 0 the equal exp(z) / (1 + exp(z)), so that the exponent is never positive.
 
+    Source: Goodfellow et al. 2016, eq. 3.30.
+
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
     [0.0, 0.5, 1.0]
     """
     e = np.exp(-np.abs(z))  # in (0, 1]: cannot overflow
-    return np.where(z >= 0, 1.0, e) / (1.0 + e)
+    return np.maximum(e, z >= 0) / (1.0 + e)  # numerator: 1 for z >= 0, else e, which is below 1
 
 
 @guarded(dy=array(), y=array())

@@ -158,22 +158,25 @@ def guarded(*, also: Callable[..., None] | None = None, **guards: Any) -> Callab
     """Decorator: check and convert the named arguments in the order given, then call `also(function_name, **arguments)`.
 
     `also` says what a shape cannot (raise ValueError or TypeError, `name` first in the message). It may change nothing.
+    A method is named with its class (`EarlyStopping.step`), a constructor by its class; withholding the class withholds both.
     """
 
     def decorate(function: Callable) -> Callable:
         signature = inspect.signature(function)
+        label = function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
+        exercise = label.partition(".")[0]
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if function.__name__ in _yours_to_write:
-                raise PermissionError(f"{function.__name__} is yours to write here: the library's version does not answer for it.")
+            if exercise in _yours_to_write:
+                raise PermissionError(f"{exercise} is yours to write here: the library's version does not answer for it.")
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             sizes: Sizes = {}
             for name, guard in guards.items():
-                bound.arguments[name] = guard(function.__name__, name, bound.arguments[name], sizes)
+                bound.arguments[name] = guard(label, name, bound.arguments[name], sizes)
             if also is not None:
-                also(function.__name__, **bound.arguments)
+                also(label, **bound.arguments)
             return function(*bound.args, **bound.kwargs)
 
         return wrapper

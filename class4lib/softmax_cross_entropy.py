@@ -4,14 +4,13 @@ Shapes: logits and probs are (N, K) in the losses, (..., K) in softmax, log_soft
 integers in [0, K), or weights per class, 2-D of any dtype, which need not sum to 1. reduction: "none" gives one value per example,
 "sum" their sum, "mean" their sum divided by N (for 2-D targets as well; PyTorch does the same here).
 """
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from class4lib.guards import array, guarded, integer, number, reduction as reductions
-
-Reduction = Literal["mean", "sum", "none"]
+from class4lib.types import Reduction
 
 
 def _check_targets(function: str, targets: ndarray, scores: ndarray, scores_name: str) -> None:
@@ -217,3 +216,26 @@ def label_smoothing(labels: ndarray, n_classes: int, epsilon: float) -> ndarray:
     Source: Szegedy et al. 2016, section 7.
     """
     return (1.0 - epsilon) * np.eye(n_classes)[labels] + epsilon / n_classes
+
+
+def smoothed_cross_entropy_in_torch(logits: Any, labels: Any, epsilon: float) -> Any:
+    """Cross-entropy with label smoothing in PyTorch's tensor operations: the mean over the batch, as a scalar tensor.
+
+    Args:
+        logits: (N, K) float64 tensor; the result can be differentiated in it.
+        labels: (N,) integer tensor.
+        epsilon: in [0, 1], the share spread over ALL classes, as in label_smoothing.
+
+    Returns:
+        A scalar tensor, in nats.
+
+    Formula:
+        mean_n of (1 - epsilon) (-log p_n,label) + epsilon mean_k (-log p_nk)
+
+    Source: Szegedy et al. 2016, section 7.
+    """
+    import torch
+
+    log_probs = torch.log_softmax(logits, dim=1)  # (N, K)
+    right = -log_probs.gather(1, labels[:, None])[:, 0]  # (N,)
+    return ((1 - epsilon) * right - epsilon * log_probs.mean(dim=1)).mean()

@@ -1,0 +1,1 @@
+"""The exercises of the course, one file a topic: each defines TOPIC, a `autograder.spec.Topic`."""

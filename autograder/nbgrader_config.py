@@ -1,0 +1,34 @@
+"""Stock nbgrader, told where things are and which preprocessors of ours stand in its list."""
+from typing import Any
+
+from nbgrader import preprocessors as stock
+
+from autograder import course
+from autograder import nbgrader_plugins as plugins
+
+
+def configure(c: Any) -> None:
+    """Set nbgrader's configuration for this course."""
+    root = course.root()
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.course_id = "class4"
+    c.CourseDirectory.source_directory = "solutions"
+    c.CourseDirectory.release_directory = "notebooks"
+    c.CourseDirectory.submitted_directory = "var/submitted"
+    c.CourseDirectory.autograded_directory = "var/autograded"
+    c.CourseDirectory.feedback_directory = "var/feedback"
+    c.CourseDirectory.db_url = f"sqlite:///{root}/var/gradebook.db"
+    c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.py", "*.json", ".*", "*_files"]
+    c.ClearSolutions.code_stub = {"python": "raise NotImplementedError  # your code here"}
+    c.ClearSolutions.text_stub = "*Your answer here.*"
+    # nbgrader's own lists, with one step of ours where it must stand.
+    c.GenerateAssignment.preprocessors = [
+        stock.IncludeHeaderFooter,
+        stock.ClearSolutions,
+        plugins.TagChecks,
+        stock.LockCells,
+        stock.ComputeChecksums,
+        stock.SaveCells,
+        stock.ClearOutput,
+        stock.CheckCellMetadata,
+    ]

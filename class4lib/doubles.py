@@ -1,0 +1,29 @@
+"""Doubles: the generators and callables that stand in for real ones among an exercise's arguments, made where the call runs.
+
+Each maker gets the script's context (`variables`, `log`) and its own parameters. A callable logs its calls: the judge reads what was asked
+of it. This is the one registry; a topic that needs a new double adds a maker here. Standard library and NumPy only (see calls.py).
+"""
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+DOUBLES: dict[str, Callable[..., Any]] = {}
+
+
+def double(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: enter a maker under its name."""
+    DOUBLES[make.__name__] = make
+    return make
+
+
+@double
+def rng(context: Any, seed: int) -> np.random.Generator:
+    """A seeded generator."""
+    return np.random.default_rng(seed)
+
+
+@double
+def variable(context: Any, name: str) -> Any:
+    """A variable that an earlier step saved: the very object, not a copy."""
+    return context.variables[name]

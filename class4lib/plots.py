@@ -1,0 +1,135 @@
+"""Figures of the course: functions that draw on Axes they are given and return them, and `show`, which adds the text description.
+
+matplotlib is imported when a function is called. Lines are labelled where they end and not in a legend; a scale that spans decades is
+logarithmic; colours are distinguishable without red and green.
+"""
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import ndarray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito 2008
+
+
+def figure(columns: int = 1, *, rows: int = 1, width: float = 4.6, height: float = 3.3) -> tuple["Figure", Any]:
+    """A figure with rows × columns Axes; one Axes, or an array of them (1-D where rows == 1)."""
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=96)
+    axes = fig.subplots(rows, columns)
+    for ax in np.ravel(axes):
+        ax.spines[["top", "right"]].set_visible(False)
+    return fig, axes
+
+
+def show(fig: "Figure", description: str) -> None:
+    """Display a figure with its text description, which is the picture's alternative text and what a text-only reader gets."""
+    from IPython.display import display
+
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png")
+    display({"image/png": buffer.getvalue(), "text/plain": f"Figure: {description}"}, metadata={"image/png": {"alt": description}}, raw=True)
+
+
+def lines(ax: "Axes", x: ndarray | Mapping[str, ndarray], ys: Mapping[str, ndarray], *, xlabel: str = "", ylabel: str = "", title: str = "", log: str = "", styles: Mapping[str, Mapping[str, Any]] | None = None) -> "Axes":
+    """One line per entry of ys, labelled at its right end.
+
+    Args:
+        ax: where to draw.
+        x: (n,) shared by all lines, or one (n,) per name.
+        ys: name -> (n,).
+        log: axes with a logarithmic scale, "", "x", "y" or "xy".
+        styles: name -> keyword arguments for that line.
+    """
+    ends = []
+    for i, (name, y) in enumerate(ys.items()):
+        xs = x[name] if isinstance(x, Mapping) else x
+        ax.plot(xs, y, **{"color": COLOURS[i % len(COLOURS)], "linewidth": 1.8, **(styles or {}).get(name, {})})
+        ends.append((name, xs, np.asarray(y, dtype=float)))
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    if len(ends) > 1:
+        _label_ends(ax, ends)
+    return ax
+
+
+def _label_ends(ax: "Axes", ends: Sequence[tuple[str, Any, ndarray]]) -> None:
+    """Names at the last finite point of each line, moved apart where they would overlap."""
+    low, high = ax.get_ylim()
+    to_unit = (lambda v: (np.log10(max(v, 1e-300)) - np.log10(low)) / (np.log10(high) - np.log10(low))) if ax.get_yscale() == "log" else (lambda v: (v - low) / (high - low))
+    placed = []
+    for i, (name, _, y) in enumerate(ends):
+        finite = y[np.isfinite(y)]
+        placed.append([float(np.clip(to_unit(finite[-1]) if len(finite) else 0.5, 0.0, 1.0)), name, ax.lines[len(ax.lines) - len(ends) + i].get_color()])
+    placed.sort(key=lambda p: p[0])
+    for before, after in zip(placed, placed[1:], strict=False):
+        after[0] = max(after[0], before[0] + 0.085)
+    overflow = max(0.0, placed[-1][0] - 1.0)
+    for height, name, colour in placed:
+        ax.annotate(name, (1.0, height - overflow), xycoords="axes fraction", xytext=(5, 0), textcoords="offset points", color=colour, va="center", fontsize=9)
+
+
+def bars(ax: "Axes", values: Mapping[str, float], *, xlabel: str = "", title: str = "", form: str = ".3g", log: bool = False) -> "Axes":
+    """Horizontal bars, the first on top, each with its value."""
+    names = list(values)
+    drawn = ax.barh(range(len(names)), list(values.values()), color=COLOURS[0], height=0.6)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    if log:
+        ax.set_xscale("log")
+    ax.bar_label(drawn, labels=[f"{v:{form}}" for v in values.values()], padding=3, fontsize=9)
+    ax.set(xlabel=xlabel, title=title)
+    ax.margins(x=0.15)
+    return ax
+
+
+def heatmap(ax: "Axes", matrix: ndarray, *, xlabel: str = "", ylabel: str = "", title: str = "", numbers: bool = False, signed: bool = False) -> "Axes":
+    """A matrix as colours, row 0 on top, with a colour bar; signed puts white at 0."""
+    limit = float(np.abs(matrix).max()) or 1.0
+    options = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "viridis"}
+    image = ax.imshow(matrix, aspect="auto" if matrix.shape[0] != matrix.shape[1] else "equal", **options)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    if numbers:
+        for (i, j), value in np.ndenumerate(matrix):
+            dark = image.norm(value) < 0.5 if not signed else abs(value) > 0.6 * limit
+            ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    return ax
+
+
+def images(axes: Sequence["Axes"], pictures: Sequence[ndarray], titles: Sequence[str]) -> None:
+    """One grey picture (H, W) per Axes, without ticks."""
+    for ax, picture, title in zip(axes, pictures, titles, strict=True):
+        ax.imshow(picture, cmap="gray_r")
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(title, fontsize=9)
+
+
+def reliability(ax: "Axes", probs: Mapping[str, ndarray], labels: ndarray, *, n_bins: int = 10, title: str = "") -> "Axes":
+    """Reliability diagram: how often a prediction is right, against how sure it claims to be.
+
+    Args:
+        ax: where to draw.
+        probs: name -> (N, K).
+        labels: (N,).
+        n_bins: of equal width; bins with fewer than five predictions are left out.
+    """
+    ax.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    edges = np.linspace(0, 1, n_bins + 1)
+    for i, (name, p) in enumerate(probs.items()):
+        sure, right = p.max(axis=1), p.argmax(axis=1) == labels
+        members = [(sure > low) & (sure <= high) for low, high in zip(edges, edges[1:], strict=False)]
+        kept = [m for m in members if m.sum() >= 5]
+        ax.plot([sure[m].mean() for m in kept], [right[m].mean() for m in kept], marker="o", color=COLOURS[i], linewidth=1.5, label=name)
+    ax.legend(frameon=False, fontsize=9)
+    ax.set(xlabel="how sure (largest probability)", ylabel="how often right", title=title, xlim=(0, 1.02), ylim=(0, 1.02))
+    return ax

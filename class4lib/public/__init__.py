@@ -1,0 +1,88 @@
+"""The public sheets: per topic a generated file with the cases that `check` uses, their expected values, and the named mistakes' values.
+
+No formula and no hidden case is in them. They are made by `class4 release`; a test makes them again and compares.
+"""
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import class4lib.judges  # noqa: F401 (enters the judges that sheets name)
+from class4lib.calls import Step
+from class4lib.comparing import Tolerance
+from class4lib.judging import Case, Failure, Mistake, Sheet, Tier
+from class4lib.values import from_json
+
+
+def sheet_to_tree(sheet: Sheet) -> dict[str, Any]:
+    """A sheet as a value."""
+    return {
+        "name": sheet.name,
+        "parameters": sheet.parameters,
+        "returns": sheet.returns,
+        "hints": sheet.hints,
+        "extension": sheet.extension,
+        "tiers": [(t.name, t.title, t.points, t.needs) for t in sheet.tiers],
+        "cases": [_case_to_tree(c) for c in sheet.cases],
+        "mistakes": [(m.name, m.advice, [f and (f.code, f.text, f.step) for f in m.failures], [_brief(r) if f else () for r, f in zip(m.records, m.failures, strict=True)]) for m in sheet.mistakes],
+    }
+
+
+def _case_to_tree(case: Case) -> dict[str, Any]:
+    tolerance = case.tolerance
+    return {
+        "label": case.label,
+        "tier": case.tier,
+        "script": [s.to_tree() for s in case.script],
+        "judge": case.judge,
+        "options": case.options,
+        "tolerance": (tolerance.rtol, tolerance.atol, tolerance.floor, tolerance.reason),
+        "parts": case.parts,
+        "trap": case.trap,
+        "expected": _brief(case.expected) if case.judge == "equal" else [{"value": None} for _ in case.expected],
+    }
+
+
+def _brief(records: Any) -> list[dict[str, Any]]:
+    return [{k: r[k] for k in ("value", "error", "changed") if k in r and (k == "value" or r[k])} for r in records]
+
+
+def sheet_from_tree(tree: dict[str, Any]) -> Sheet:
+    """The sheet of a value."""
+    cases = tuple(
+        Case(c["label"], c["tier"], tuple(map(Step.from_tree, c["script"])), c["judge"], c["options"], Tolerance(*c["tolerance"]), tuple(c["parts"]), c["trap"], tuple(c["expected"]))
+        for c in tree["cases"]
+    )
+    mistakes = tuple(Mistake(name, advice, tuple(f and Failure(*f) for f in failures), tuple(map(tuple, records))) for name, advice, failures, records in tree["mistakes"])
+    return Sheet(tree["name"], tuple(Tier(*t) for t in tree["tiers"]), cases, mistakes, tree["parameters"], tree["returns"], tree["hints"], tree["extension"])
+
+
+@functools.cache
+def _index() -> dict[str, str]:
+    """Exercise -> topic, from the files' own names and contents."""
+    return {json_sheet["name"]: path.stem for path in sorted(Path(__file__).parent.glob("*.json")) for json_sheet in map(_shallow, json.loads(path.read_text()))}
+
+
+def _shallow(data: Any) -> dict[str, Any]:
+    return dict(data["dict"])
+
+
+@functools.cache
+def topic_sheets(topic: str) -> dict[str, Sheet]:
+    """Exercise -> sheet, in the order of the notebook."""
+    data = json.loads((Path(__file__).parent / f"{topic}.json").read_text())
+    return {s.name: s for s in (sheet_from_tree(from_json(d)) for d in data)}
+
+
+def public_sheet(name: str) -> Sheet:
+    """The public sheet of an exercise.
+
+    Raises:
+        LookupError: no exercise has that name; the message lists near ones.
+    """
+    import difflib
+
+    if name not in _index():
+        near = difflib.get_close_matches(name, _index(), n=3)
+        raise LookupError(f"no exercise is called {name!r}" + (f"; did you mean {' or '.join(map(repr, near))}?" if near else ": the names stand in the headings of the notebooks."))
+    return topic_sheets(_index()[name])[name]
