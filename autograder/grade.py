@@ -25,6 +25,7 @@ class NotebookVerdict:
     exercises: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
     key: str = ""
+    isolation: str = ""
 
     @property
     def points(self) -> float:
@@ -46,14 +47,14 @@ class NotebookVerdict:
         """As data: the totals and a list of exercises; findings (hidden inputs and values) are left out."""
         exercises = [{k: v for k, v in asdict(e).items() if k != "findings"} for e in self.exercises]
         totals = {"points": self.points, "max_points": self.max_points, "bonus": self.bonus, "max_bonus": self.max_bonus}
-        return {"topic": self.topic, "status": self.status, **totals, "notes": list(self.notes), "exercises": exercises, "key": self.key}
+        return {"topic": self.topic, "status": self.status, **totals, "notes": list(self.notes), "exercises": exercises, "key": self.key, "isolation": self.isolation}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "NotebookVerdict":
         from class4lib.judging import TierVerdict
 
         exercises = tuple(Verdict(**{**e, "tiers": tuple(TierVerdict(**t) for t in e["tiers"]), "findings": ()}) for e in data["exercises"])
-        return NotebookVerdict(data["topic"], data["status"], exercises, tuple(data["notes"]), data["key"])
+        return NotebookVerdict(data["topic"], data["status"], exercises, tuple(data["notes"]), data["key"], data["isolation"])
 
 
 def hidden(name: str) -> Sheet:
@@ -108,7 +109,7 @@ def judge_submission(submission: Submission, pool: Pool, sheet_of: SheetOf = hid
     topic = course.topic(submission.topic)
     verdicts = tuple(judge_exercise(topic, e, submission.found[e.name], pool, sheet_of) for e in topic.exercises)
     status = "unjudged" if any(v.status == "unjudged" for v in verdicts) else "graded"
-    return NotebookVerdict(topic.name, status, verdicts, submission.notes, verdict_key(submission))
+    return NotebookVerdict(topic.name, status, verdicts, submission.notes, verdict_key(submission), pool.level)
 
 
 def verdict_key(submission: Submission) -> str:

@@ -1,6 +1,8 @@
 """Stock nbgrader, told where things are and which preprocessors of ours stand in its list."""
 from typing import Any
 
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbgrader import preprocessors as stock
 
 from autograder import course
@@ -32,3 +34,11 @@ def configure(c: Any) -> None:
         stock.ClearOutput,
         stock.CheckCellMetadata,
     ]
+    c.Autograde.exporter_class = plugins.SubmissionExporter
+    c.Autograde.pre_convert_hook = plugins.know_every_notebook
+    c.Autograde.sanitize_preprocessors = [stock.OverwriteCells, stock.CheckCellMetadata]
+    c.Autograde.autograde_preprocessors = [plugins.ShowVerdict, stock.SaveAutoGrades, plugins.RecordVerdict, stock.AssignLatePenalties, stock.CheckCellMetadata]
+    # Feedback is HTML made from what students wrote: nothing of theirs may run in the reader's browser. Outputs are ours alone.
+    c.GenerateFeedback.preprocessors = [stock.GetGrades, CSSHTMLHeaderPreprocessor, SanitizeHTML]
+    c.SanitizeHTML.enabled = True
+    c.SanitizeHTML.sanitized_output_types = set()

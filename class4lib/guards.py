@@ -72,7 +72,7 @@ class array:
             raise ValueError(f"{function}: {name} must have shape {full}, got {value.shape}" + (f": match {match}." if match else "."))
         for i, (a, size) in enumerate(zip(axes, shape, strict=True)):
             if not a.isdigit():
-                where = "the last axis" if i == len(axes) - 1 and len(axes) > 1 else "the length" if len(axes) == 1 else f"axis {i - len(axes) if self.axes[0] == '...' else i}"
+                where = "the last axis" if i == len(axes) - 1 and len(self.axes) > 1 else "the length" if len(axes) == 1 else f"axis {i - len(axes) if self.axes[0] == '...' else i}"
                 sizes.setdefault(a, (size, f"{where} of {name}"))
 
 

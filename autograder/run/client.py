@@ -45,11 +45,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """What came back. end: "ok", "timeout", "signal N", "exit N" or "output"; failures: of units, by label; outcomes: one per script that was finished."""
+    """What came back. end: "ok", "timeout", "signal N", "exit N" or "output"; failures: of units, by label; outcomes: one per script that was finished.
+
+    level: how the process was enclosed, as jail.available() says it.
+    """
 
     end: str
     failures: dict[str, Record] = field(default_factory=dict)
     outcomes: tuple[tuple[Record, ...], ...] = ()
+    level: str = ""
 
 
 class Worker:
@@ -148,7 +152,7 @@ def _read_run(reply: bytes) -> Run:
         stream = stream[8 + length :]
     failures = frames[0].get("failures") if frames else {}
     outcomes = tuple(tuple(f["records"]) for f in frames[1:] if _are_records(f.get("records")))
-    return Run(str(tree["end"]), failures if isinstance(failures, dict) and all(isinstance(v, dict) for v in failures.values()) else {}, outcomes)
+    return Run(str(tree["end"]), failures if isinstance(failures, dict) and all(isinstance(v, dict) for v in failures.values()) else {}, outcomes, str(tree["level"]))
 
 
 def _are_records(value: Any) -> bool:
@@ -162,6 +166,7 @@ class Pool:
         self._idle: dict[bool, queue.SimpleQueue[Worker]] = {False: queue.SimpleQueue(), True: queue.SimpleQueue()}
         self._all: list[Worker] = []
         self.size = size
+        self.level = ""  # how the last process was enclosed
         for torch in (False, True):
             for _ in range(size):
                 worker = Worker(torch)
@@ -179,7 +184,9 @@ class Pool:
     def run(self, job: Job) -> Run:
         """Run a job on the next idle worker."""
         with self._worker(job.torch) as worker:
-            return worker.run(job)
+            run = worker.run(job)
+        self.level = run.level
+        return run
 
     def close(self) -> None:
         for worker in self._all:

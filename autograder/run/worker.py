@@ -43,7 +43,8 @@ def main() -> None:
 
     # From here on nothing outside the standard library can be imported: neither this package's sources nor other people's answers.
     sys.path[:] = [p for p in sys.path if p not in (library, site, os.path.dirname(os.path.abspath(__file__)))]
-    enclosure = jail.Jail(jail.Limits(memory_bytes=(16 if "torch" in options else 2) * 2**30), readable(numpy, options))
+    enclosure = jail.Jail(jail.Limits(memory_bytes=(16 if "torch" in options else 2) * 2**30), readable(numpy, options), hidden=packages())
+    level = jail.available()
     _adopt_orphans()
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -53,7 +54,7 @@ def main() -> None:
     while (request := read_frame(requests)) is not None:
         job = values.unpack(request)
         end, stream = serve(job, calls, values, enclosure)
-        write_frame(replies, values.pack({"end": end, "stream": numpy.frombuffer(stream, numpy.uint8)}))
+        write_frame(replies, values.pack({"end": end, "level": level, "stream": numpy.frombuffer(stream, numpy.uint8)}))
 
 
 def readable(numpy: types.ModuleType, options: list[str]) -> list[str]:
@@ -63,7 +64,18 @@ def readable(numpy: types.ModuleType, options: list[str]) -> list[str]:
     for package in packages:
         folder = os.path.dirname(package.__file__ or "")
         paths += [folder, folder + ".libs"]
-    return [p for p in dict.fromkeys(map(os.path.realpath, paths)) if os.path.exists(p) and "site-packages" not in os.path.basename(p)]
+    return [p for p in dict.fromkeys(map(os.path.realpath, paths)) if os.path.exists(p)]
+
+
+def packages() -> list[str]:
+    """Folders of installed packages inside the standard library's: a class4lib there must not be readable."""
+    roots = [os.path.dirname(os.__file__), sys.base_prefix + "/lib", "/usr/lib", "/usr/lib/python3", "/usr/local/lib"]
+    found = [os.path.join(root, sub, name) for root in roots for sub in ("", *_versions(root)) for name in ("site-packages", "dist-packages")]
+    return [p for p in dict.fromkeys(map(os.path.realpath, found)) if os.path.isdir(p)]
+
+
+def _versions(root: str) -> list[str]:
+    return [d for d in os.listdir(root) if d.startswith("python")] if os.path.isdir(root) else []
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
