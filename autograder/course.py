@@ -56,8 +56,10 @@ def topics() -> tuple[str, ...]:
 
 
 def assignments() -> dict[str, tuple[str, ...]]:
-    """Assignments that have a topic, with their topics."""
-    return {a: tuple(t for t in names if t in topics()) for a, names in ASSIGNMENTS.items() if any(t in topics() for t in names)}
+    """Assignments with their topics, as far as this course folder has them: a topic whose text notebook is taken out is not taught."""
+    solutions = root() / "solutions"
+    here = {a: tuple(t for t in names if t in topics() and (solutions / a / f"{t}.py").exists()) for a, names in ASSIGNMENTS.items()}
+    return {a: names for a, names in here.items() if names}
 
 
 def assignment_topics(assignment: str) -> tuple[str, ...]:

@@ -133,13 +133,18 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
         lent = library.lendable(topic, exercise, found.uses)
         if verdict.status in ("failed", "partial", "not_attempted") and lent:
             again = _judged(topic, exercise, found, pool, sheet, lent)
-            if again is not None and again.points > verdict.points:
-                note = f"Judged with the library's {' and '.join(lent)}, which this answer calls and which {'is' if len(lent) == 1 else 'are'} not right in this notebook. "
+            if again is not None and _passed(again) >= _passed(verdict):
+                helped = _passed(again) > _passed(verdict)
+                note = f"Judged with the library's {' and '.join(lent)}, which this answer calls: the notebook's own would have cost it points twice. " if helped else ""
                 verdict = replace(again, advice=(note + again.advice).strip())
     except MachineFault as fault:
         return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: {fault}. This is no mistake of yours; it will be run again.", extension=sheet.extension)
     assert verdict is not None
     return verdict
+
+
+def _passed(verdict: Verdict) -> int:
+    return sum(t.passed for t in verdict.tiers)
 
 
 def _judged(topic: Topic, exercise: Exercise, found: Found, pool: Pool, sheet: Sheet, lent: tuple[str, ...]) -> Verdict | None:
