@@ -1,0 +1,96 @@
+"""As a student: the release in JupyterLab in Chromium, a wrong answer typed, its feedback read, the right one typed."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TOPIC = "softmax_cross_entropy"
+WRONG = "def softmax(logits):\n    e = np.exp(logits)\n    return e / e.sum(axis=-1, keepdims=True)"
+RIGHT = "def softmax(logits):\n    e = np.exp(logits - logits.max(axis=-1, keepdims=True))\n    return e / e.sum(axis=-1, keepdims=True)"
+SHOTS = os.environ.get("CLASS4_SCREENSHOTS")  # a folder to keep pictures in
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian: apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab over a copy of the release."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copyfile(ROOT / "notebooks" / "3_losses" / f"{TOPIC}.ipynb", folder / f"{TOPIC}.ipynb")
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    env = {**os.environ, "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "CLASS4_PROGRESS": str(folder / "progress.json"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "ws")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--IdentityProvider.token=test", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with (folder / "log").open("w") as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
+        try:
+            yield f"{_address(folder / 'runtime', server)}lab/tree/{TOPIC}.ipynb?token=test"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _address(runtime: Path, server: subprocess.Popen[bytes]) -> str:
+    import json
+
+    for _ in range(240):
+        assert server.poll() is None, "JupyterLab ended"
+        for file in runtime.glob("jpserver-*.json") if runtime.is_dir() else ():
+            try:
+                url = str(json.loads(file.read_text())["url"])
+                with urllib.request.urlopen(f"{url}api?token=test", timeout=5):
+                    return url
+            except (OSError, ValueError):
+                pass
+        time.sleep(0.5)
+    raise AssertionError("JupyterLab did not answer")
+
+
+def test_a_student_types_a_wrong_answer_reads_the_feedback_and_mends_it(lab: str) -> None:
+    from playwright.sync_api import Page, expect, sync_playwright
+
+    def run(page: Page, text: str, source: str | None = None) -> None:
+        """Run the code cell that holds a text, after replacing its source."""
+        cell = page.locator(".jp-CodeCell", has_text=text).first
+        cell.locator(".cm-content").click()
+        if source is not None:
+            page.keyboard.press("Control+A")
+            page.keyboard.insert_text(source)
+        page.keyboard.press("Control+Enter")
+
+    def picture(page: Page, name: str) -> None:
+        if SHOTS:
+            page.locator(".jp-CodeCell", has_text='check("softmax")').first.scroll_into_view_if_needed()
+            page.screenshot(path=f"{SHOTS}/{name}.png")
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(lab)
+        page.wait_for_selector(".jp-NotebookPanel-notebook .jp-CodeCell", timeout=120_000)
+        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=120_000)
+        run(page, "import numpy as np")
+        check = page.locator(".jp-CodeCell", has_text='check("softmax")').first
+        verdict = check.locator(".jp-OutputArea").last
+
+        run(page, 'check("softmax")')
+        expect(verdict).to_contain_text("defines no softmax yet", timeout=60_000)
+        run(page, "def softmax(logits)", WRONG)
+        run(page, 'check("softmax")')
+        expect(verdict).to_contain_text("partly right, 2 of 4 points", timeout=60_000)
+        expect(verdict).to_contain_text("Mistake recognised: no shift")
+        expect(verdict).to_contain_text("Try: exp overflows")
+        picture(page, "wrong")
+        run(page, "def softmax(logits)", RIGHT)
+        run(page, 'check("softmax")')
+        expect(verdict).to_contain_text("✓ softmax: right, 4 of 4 points", timeout=60_000)
+        expect(verdict).not_to_contain_text("Mistake")
+        picture(page, "right")
+        browser.close()
