@@ -9,14 +9,17 @@ WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lab release bench lint audit clean
+.PHONY: demo test bands lab release bench lint audit clean
 
 demo: $(STAMP)  ## release, grade a made-up class, write feedback
 	@$(BIN)/class4 demo
 
 test: $(STAMP)  ## every test, the notebooks among them
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered -m 'not bands' tests
 	@$(BIN)/python -m pytest -n $(WORKERS) -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
+
+bands: $(STAMP)  ## every solution on three BLAS kernels: do measured figures stay inside their bands?
+	@$(BIN)/python -m pytest -n $(WORKERS) -m bands tests/test_notebooks.py
 
 lab: $(STAMP)  ## JupyterLab on a copy of the student notebooks in work/
 	@mkdir -p work && cp -Rn notebooks/. work/ 2>/dev/null || true

@@ -47,7 +47,7 @@ def compare(expected: Any, got: Any, tolerance: Tolerance = Tolerance(), names: 
     if got is None and expected is not None:
         return [Mismatch("missing", f"{_it(part)} is None: is a `return` missing?", part, got, expected)]
     if expected is None or isinstance(expected, str):
-        return [] if got == expected and type(got) is type(expected) else [Mismatch("value", f"{_it(part)} must be {expected!r}, got {short(got)}", part, got, expected)]
+        return [] if type(got) is type(expected) and got == expected else [Mismatch("value", f"{_it(part)} must be {expected!r}, got {short(got)}", part, got, expected)]
     return _compare_numbers(np.asarray(expected), got, tolerance, part, expected)
 
 
@@ -135,9 +135,10 @@ def number(value: Any) -> str:
 
 
 def short(value: Any, limit: int = 400) -> str:
-    """A value as a person reads it: four digits, long arrays cut."""
+    """A value as a person reads it: four digits, long arrays cut, columns aligned."""
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=4, threshold=24, edgeitems=2, suppress_small=False, max_line_width=100)
+        width = max((len(f"{v:.4g}") for v in value.ravel()[:200].tolist()), default=0) if value.dtype.kind == "f" else 0
+        text = np.array2string(value, threshold=24, edgeitems=2, max_line_width=100, formatter={"float_kind": lambda v: f"{v:.4g}".rjust(width)})
     elif isinstance(value, float):
         text = number(value)
     elif isinstance(value, tuple):

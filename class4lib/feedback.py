@@ -68,8 +68,8 @@ def html(verdict: Verdict) -> str:
         parts.append(f'<p style="margin:.6em 0 .1em"><b>{escape(finding.case)}</b></p>')
         parts.append('<table style="border-collapse:collapse;margin:.1em 0">')
         parts += [
-            f'<tr><th scope="row" style="text-align:left;vertical-align:top;font-weight:400;opacity:.75;padding-right:1em">{label}</th>'
-            f'<td style="text-align:left"><pre style="margin:0;white-space:pre-wrap">{escape(content)}</pre></td></tr>'
+            f'<tr style="background:none"><th scope="row" style="text-align:left;vertical-align:top;font-weight:400;opacity:.75;padding:.1em 1em .1em 0">{label}</th>'
+            f'<td style="text-align:left;padding:.1em 0"><pre style="margin:0;white-space:pre-wrap;background:none">{escape(content)}</pre></td></tr>'
             for label, content in rows
             if content
         ]

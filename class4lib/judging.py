@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from class4lib.calls import Step
-from class4lib.comparing import Mismatch, Tolerance, as_numbers, close, compare
+from class4lib.comparing import Mismatch, Tolerance, as_numbers, close, compare, short
 
 Record = dict[str, Any]
 NAMING_SHARE = 0.9  # a mistake is named where at least this share of the cases it changes is as the wrong version gives them
@@ -256,9 +256,15 @@ def _alike(case: Case, records: Sequence[Record], failure: Failure | None, mista
         if "error" in its or "error" in mine:
             if mine.get("error") != its.get("error"):
                 return False
-        elif compare(its["value"], mine["value"], loose):
+        elif compare(_counting(case, its["value"]), _counting(case, mine["value"]), loose):
             return False
     return True
+
+
+def _counting(case: Case, value: Any) -> Any:
+    """The results that count in this case: a mistake in one part is named whatever the others are."""
+    cut = case.parts and isinstance(value, list | tuple) and len(value) > max(case.parts)
+    return [value[p] for p in case.parts] if cut else value
 
 
 def _general(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None], first: Failure) -> tuple[str, str]:
@@ -342,16 +348,14 @@ def _ratio(expected: np.ndarray, got: np.ndarray, tolerance: Tolerance) -> float
 
 
 def _findings(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]) -> tuple[Finding, ...]:
-    from class4lib.comparing import short
-
     findings = []
     for case, records, failure in zip(sheet.cases, outcomes, failures, strict=True):
         if failure is None:
             continue
         step = case.script[min(failure.step, len(case.script) - 1)]
         names = sheet.parameters if step.target == sheet.name else ()
-        given = [f"{names[i]} = {short(a)}" if i < len(names) else short(a) for i, a in enumerate(step.args)]
-        given += [f"{k} = {short(v)}" for k, v in step.kwargs.items()]
+        given = [_named(names[i], a) if i < len(names) else short(a) for i, a in enumerate(step.args)]
+        given += [_named(k, v) for k, v in step.kwargs.items()]
         if len(case.script) > 1:
             given.insert(0, f"step {failure.step + 1} of {len(case.script)}: {step.target}")
         record = records[failure.step] if failure.step < len(records) else {}
@@ -367,3 +371,9 @@ def _findings(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequ
             )
         )
     return tuple(findings)
+
+
+def _named(name: str, value: Any) -> str:
+    """An argument with its name; one of several lines begins below the name, so that its columns stay aligned."""
+    text = short(value)
+    return f"{name} =\n{text}" if "\n" in text else f"{name} = {text}"
