@@ -68,7 +68,7 @@ def _audit(topic: Topic, exercise: Exercise, solved: dict, released: dict, answe
     if len(exercise.misconceptions) < MIN_MISCONCEPTIONS:
         problems.append(f"has {len(exercise.misconceptions)} misconceptions, {MIN_MISCONCEPTIONS} are needed")
     made = mutants(exercise, hidden)
-    survivors = [m.change for m in made if _judge_source(topic, exercise, m.source, pool, hidden, MUTANT_SECONDS).status == "passed"]
+    survivors = [m.change for m in made if _judge_source(topic, exercise, m.source, pool, hidden, MUTANT_SECONDS, explain=False).status == "passed"]
     listed = dict(exercise.equivalent_mutants)
     problems += [f"mutant survives: {change}" for change in survivors if change not in listed]
     problems += [f"listed as equivalent but refused or gone: {change}" for change in listed if change not in survivors]
@@ -90,7 +90,7 @@ def misconception_problems(exercise: Exercise, sheet: Sheet, kind: str = "hidden
             yield f"misconception {mistake.name!r} is called {verdict.misconception!r} on the {kind} cases"
 
 
-def _judge_source(topic: Topic, exercise: Exercise, source: str, pool: Pool, sheet: Sheet, seconds: float) -> Verdict:
+def _judge_source(topic: Topic, exercise: Exercise, source: str, pool: Pool, sheet: Sheet, seconds: float, *, explain: bool = True) -> Verdict:
     """The verdict on a bare source, which may call the topic's other exercises (the library's are lent, but never the exercise itself)."""
     lent = tuple(n for n in topic.names if n != exercise.name and n not in exercise.absent and f"{n}(" in source)
     modules = library.modules_for(topic, exercise, lent)
@@ -99,7 +99,7 @@ def _judge_source(topic: Topic, exercise: Exercise, source: str, pool: Pool, she
         modules, loans = library.modules_for(topic, exercise) or {}, []
     basics = ("set-up", "from class4lib.basics import *")
     run = pool.run(Job(modules, (basics, *loans, (exercise.name, source)), tuple(c.script for c in sheet.cases), wall_seconds=seconds, torch=exercise.torch))
-    return judge(sheet, run.outcomes, run.end)
+    return judge(sheet, run.outcomes, run.end, explain=explain)
 
 
 def _cells(notebook: object, release: bool = False) -> list[Cell]:

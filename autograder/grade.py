@@ -1,6 +1,7 @@
 """judge: a collected notebook to verdicts. Each exercise runs in a process of its own, and is judged here, against a sheet it never sees."""
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from autograder import course, library, sheets
 from autograder.collect import Found, Submission, Unreadable, collect
 from autograder.run.client import Job, MachineFault, Pool, Run
 from autograder.spec import Exercise, Topic
-from class4lib.judging import Sheet, Verdict, judge, unattempted
+from class4lib.judging import Record, Sheet, Verdict, judge, unattempted
 
 SheetOf = Callable[[str], Sheet]
 
@@ -139,6 +140,8 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
                 verdict = replace(again, advice=(note + again.advice).strip())
     except MachineFault as fault:
         return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: {fault}. This is no mistake of yours; it will be run again.", extension=sheet.extension)
+    except Exception as error:  # a judge that fails on one answer must not stop the class, nor cost this student anything
+        return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: the judge itself failed ({type(error).__name__}). This is no mistake of yours; tell your instructor.", extension=sheet.extension)
     assert verdict is not None
     return verdict
 
@@ -154,7 +157,13 @@ def _judged(topic: Topic, exercise: Exercise, found: Found, pool: Pool, sheet: S
     loans = tuple((f"library {name}", f"from class4lib.{topic.name} import {name}") for name in lent)
     seed = int.from_bytes(hashlib.sha256(exercise.name.encode()).digest()[:4], "big")
     run = pool.run(Job(modules, (*found.units, *loans), tuple(c.script for c in sheet.cases), seed=seed, torch=exercise.torch))
-    return _with_failures(exercise, run, judge(sheet, run.outcomes, run.end))
+    outcomes = [[_quiet(r) for r in records] for records in run.outcomes]
+    return _with_failures(exercise, run, judge(sheet, outcomes, run.end))
+
+
+def _quiet(record: Record) -> Record:
+    """A record whose words hold no decimal number: a message or a string of the student's code may quote a hidden input, and goes into feedback."""
+    return {k: re.sub(r"-?\d*\.\d+(e[+-]?\d+)?", "…", v) if k in ("message", "value") and isinstance(v, str) else v for k, v in record.items()}
 
 
 def _with_failures(exercise: Exercise, run: Run, verdict: Verdict) -> Verdict:

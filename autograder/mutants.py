@@ -39,6 +39,10 @@ def bare_source(exercise: Exercise) -> str:
             node.decorator_list = [d for d in node.decorator_list if "guarded" not in ast.unparse(d)]
             if ast.get_docstring(node) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
     return ast.unparse(tree)
 
 

@@ -120,7 +120,7 @@ def verdict_of(hand_in: HandIn, pool: Pool) -> NotebookVerdict:
         return kept
     verdict = grade.judge_notebook(hand_in.path, pool, topic=hand_in.topic)
     _write(hand_in, verdict)
-    return verdict
+    return NotebookVerdict.from_json(verdict.to_json())  # as it will be read again: without the hidden inputs and values of its findings
 
 
 def read_verdict(student: str, assignment: str, topic: str) -> NotebookVerdict | None:

@@ -27,3 +27,12 @@ def rng(context: Any, seed: int) -> np.random.Generator:
 def variable(context: Any, name: str) -> Any:
     """A variable that an earlier step saved: the very object, not a copy."""
     return context.variables[name]
+
+
+@double
+def item(context: Any, name: str, index: int) -> Any:
+    """One of the results of an earlier step, saved under `name`: the very object, not a copy."""
+    results = context.variables[name]
+    if not isinstance(results, list | tuple) or len(results) <= index:
+        raise TypeError(f"the step before must return at least {index + 1} results")
+    return results[index]

@@ -1,12 +1,11 @@
 """A verdict as a person reads it: plain text for terminals and screen readers, HTML for notebooks."""
 from html import escape
 
-from class4lib.judging import Finding, Verdict
+from class4lib.judging import Verdict
 
 MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "not_attempted": "○", "unjudged": "?"}
 WORDS = {"passed": "right", "partial": "partly right", "failed": "not right yet", "not_attempted": "not attempted yet", "unjudged": "could not be judged"}
 _COLOURS = {"passed": "#1a7f37", "partial": "#9a6700", "failed": "#cf222e", "not_attempted": "#6e7781", "unjudged": "#8250df"}
-MAX_FINDINGS = 2
 
 
 def points(value: float) -> str:
@@ -28,8 +27,10 @@ def tier_lines(verdict: Verdict) -> list[str]:
     ]
 
 
-def _shown(verdict: Verdict) -> tuple[Finding, ...]:
-    return verdict.findings[:MAX_FINDINGS]
+def _more(verdict: Verdict) -> str:
+    """How many failed cases are not told in full."""
+    more = sum(t.cases - t.passed for t in verdict.tiers) - len(verdict.findings)
+    return f"… and {more} more case{'s' if more > 1 else ''}" if verdict.findings and more > 0 else ""
 
 
 def text(verdict: Verdict) -> str:
@@ -38,12 +39,12 @@ def text(verdict: Verdict) -> str:
     if verdict.status == "not_attempted":
         return "\n".join([*lines, verdict.advice])
     lines += [f"  {line}" for line in tier_lines(verdict)]
-    for finding in _shown(verdict):
+    for finding in verdict.findings:
         lines += ["", f"  case: {finding.case}"]
         lines += [_labelled(label, content) for label, content in (("given", finding.given), ("returned", finding.returned), ("expected", finding.expected)) if content]
         lines.append(f"    → {finding.text}")
-    if len(verdict.findings) > MAX_FINDINGS:
-        lines.append(f"  … and {len(verdict.findings) - MAX_FINDINGS} more cases")
+    if _more(verdict):
+        lines.append(f"  {_more(verdict)}")
     if verdict.misconception:
         lines += ["", f"  mistake recognised: {verdict.misconception}"]
     if verdict.advice:
@@ -63,7 +64,7 @@ def html(verdict: Verdict) -> str:
     parts.append(f'<p style="margin:.2em 0;font-weight:600"><span style="color:{colour}">{escape(headline(verdict))}</span></p>')
     if verdict.status != "not_attempted":
         parts.append('<ul style="margin:.2em 0;padding-left:1.2em;list-style:none">' + "".join(f"<li>{escape(line)}</li>" for line in tier_lines(verdict)) + "</ul>")
-    for finding in _shown(verdict):
+    for finding in verdict.findings:
         rows = [("given", finding.given), ("returned", finding.returned), ("expected", finding.expected)]
         parts.append(f'<p style="margin:.6em 0 .1em"><b>{escape(finding.case)}</b></p>')
         parts.append('<table style="border-collapse:collapse;margin:.1em 0">')
@@ -74,8 +75,8 @@ def html(verdict: Verdict) -> str:
             if content
         ]
         parts.append(f'</table><p style="margin:.1em 0">→ {escape(finding.text)}</p>')
-    if len(verdict.findings) > MAX_FINDINGS:
-        parts.append(f'<p style="margin:.2em 0;opacity:.75">… and {len(verdict.findings) - MAX_FINDINGS} more cases</p>')
+    if _more(verdict):
+        parts.append(f'<p style="margin:.2em 0;opacity:.75">{_more(verdict)}</p>')
     if verdict.misconception:
         parts.append(f'<p style="margin:.6em 0 .1em">Mistake recognised: <b>{escape(verdict.misconception)}</b></p>')
     if verdict.advice:

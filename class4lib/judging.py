@@ -14,6 +14,7 @@ from class4lib.calls import Step
 from class4lib.comparing import Mismatch, Tolerance, as_numbers, close, compare, short
 
 Record = dict[str, Any]
+MAX_FINDINGS = 2  # failed cases that are told in full: a third would not help
 NAMING_SHARE = 0.9  # a mistake is named where at least this share of the cases it changes is as the wrong version gives them
 
 
@@ -183,8 +184,11 @@ def equal(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | None
     return changed_inputs(case, records, sheet)
 
 
-def judge(sheet: Sheet, outcomes: Sequence[Sequence[Record]], end: str = "ok") -> Verdict:
-    """The verdict on one exercise from the records of its cases (fewer than there are cases where the process died; `end` says how)."""
+def judge(sheet: Sheet, outcomes: Sequence[Sequence[Record]], end: str = "ok", *, explain: bool = True) -> Verdict:
+    """The verdict on one exercise from the records of its cases (fewer than there are cases where the process died; `end` says how).
+
+    explain: False leaves out mistake, advice and findings, which the audit does not read of its mutants.
+    """
     outcomes = [*outcomes, *([()] * (len(sheet.cases) - len(outcomes)))]
     failures = [JUDGES[case.judge](case, records, sheet) for case, records in zip(sheet.cases, outcomes, strict=True)]
     if not_attempted(outcomes):
@@ -192,8 +196,8 @@ def judge(sheet: Sheet, outcomes: Sequence[Sequence[Record]], end: str = "ok") -
     tiers = _tier_verdicts(sheet, failures)
     points = sum(t.points for t in tiers)
     status = "passed" if not any(failures) else "partial" if points else "failed"
-    name, advice = ("", "") if status == "passed" else _explain(sheet, outcomes, failures, end)
-    return Verdict(sheet.name, status, points, sheet.max_points, name, advice, tiers, _findings(sheet, outcomes, failures), sheet.extension)
+    name, advice = ("", "") if status == "passed" or not explain else _explain(sheet, outcomes, failures, end)
+    return Verdict(sheet.name, status, points, sheet.max_points, name, advice, tiers, _findings(sheet, outcomes, failures) if explain else (), sheet.extension)
 
 
 def not_attempted(outcomes: Sequence[Sequence[Record]]) -> bool:
@@ -348,9 +352,9 @@ def _ratio(expected: np.ndarray, got: np.ndarray, tolerance: Tolerance) -> float
 
 
 def _findings(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]) -> tuple[Finding, ...]:
-    findings = []
+    findings: list[Finding] = []
     for case, records, failure in zip(sheet.cases, outcomes, failures, strict=True):
-        if failure is None:
+        if failure is None or len(findings) == MAX_FINDINGS:
             continue
         step = case.script[min(failure.step, len(case.script) - 1)]
         names = sheet.parameters if step.target == sheet.name else ()

@@ -133,3 +133,10 @@ def reliability(ax: "Axes", probs: Mapping[str, ndarray], labels: ndarray, *, n_
     ax.legend(frameon=False, fontsize=9)
     ax.set(xlabel="how sure (largest probability)", ylabel="how often right", title=title, xlim=(0, 1.02), ylim=(0, 1.02))
     return ax
+
+
+def level(ax: "Axes", y: float, text: str, *, x: float = 0.02) -> "Axes":
+    """A dashed horizontal line at y with a few words above it, which begin at the share x of the width."""
+    ax.axhline(y, color="0.5", linewidth=1, linestyle="--")
+    ax.annotate(text, (x, y), xycoords=ax.get_yaxis_transform(), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.35")
+    return ax

@@ -20,7 +20,7 @@ import numpy as np
 import class4lib
 from class4lib.calls import Step
 from class4lib.judging import Record
-from class4lib.values import ValueFormatError, pack, unpack
+from class4lib.values import ValueFormatError, pack, to_tree, unpack
 
 WALL_SECONDS = 10.0
 GRACE_SECONDS = 30.0
@@ -80,7 +80,7 @@ class Worker:
         )
         for attempt in (1, 2):
             try:
-                return _read_run(self._exchange(request, job.wall_seconds + GRACE_SECONDS))
+                return _read_run(self._exchange(request, job.wall_seconds + GRACE_SECONDS), job)
             except (OSError, EOFError, TimeoutError, ValueFormatError) as error:
                 self.close()
                 if attempt == 2:
@@ -111,7 +111,9 @@ class Worker:
         return bytes(data)
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it died: its pipes are closed before another is started
+        if self._process is None:
             library = str(Path(class4lib.__file__).parent)
             site = str(Path(np.__file__).parent.parent)
             command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).parent / "worker.py"), library, site, *(["torch"] if self.torch else [])]
@@ -134,8 +136,8 @@ class Worker:
             self._process = None
 
 
-def _read_run(reply: bytes) -> Run:
-    """A reply's frames; what the child wrote is read with suspicion and ends at the first thing that is not a frame."""
+def _read_run(reply: bytes, job: Job) -> Run:
+    """A reply's frames; what the child wrote is read with suspicion and ends at the first thing that is not the frame due."""
     tree = unpack(reply)
     stream, frames = tree["stream"].tobytes(), []
     while len(stream) >= 8:
@@ -151,12 +153,20 @@ def _read_run(reply: bytes) -> Run:
         frames.append(frame)
         stream = stream[8 + length :]
     failures = frames[0].get("failures") if frames else {}
-    outcomes = tuple(tuple(f["records"]) for f in frames[1:] if _are_records(f.get("records")))
-    return Run(str(tree["end"]), failures if isinstance(failures, dict) and all(isinstance(v, dict) for v in failures.values()) else {}, outcomes, str(tree["level"]))
+    outcomes: list[tuple[Record, ...]] = []
+    for frame, script in zip(frames[1:], job.scripts, strict=False):
+        records = frame.get("records")
+        if not isinstance(records, list) or len(records) > len(script) or not all(map(_is_record, records)):
+            break
+        outcomes.append(tuple({k: to_tree(v) for k, v in r.items()} for r in records))  # the caps of to_tree hold for forged frames too
+    return Run(str(tree["end"]), failures if isinstance(failures, dict) and all(isinstance(v, dict) for v in failures.values()) else {}, tuple(outcomes), str(tree["level"]))
 
 
-def _are_records(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(r, dict) and ("value" in r or isinstance(r.get("error"), str)) and isinstance(r.get("changed", []), list) for r in value)
+def _is_record(value: Any) -> bool:
+    if not isinstance(value, dict) or not ("value" in value or isinstance(value.get("error"), str)):
+        return False
+    changed = value.get("changed", [])
+    return isinstance(value.get("error", ""), str) and isinstance(changed, list) and all(type(c) in (int, str) for c in changed)
 
 
 class Pool:

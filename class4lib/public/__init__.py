@@ -24,8 +24,14 @@ def sheet_to_tree(sheet: Sheet) -> dict[str, Any]:
         "extension": sheet.extension,
         "tiers": [(t.name, t.title, t.points, t.needs) for t in sheet.tiers],
         "cases": [_case_to_tree(c) for c in sheet.cases],
-        "mistakes": [(m.name, m.advice, [f and (f.code, f.text, f.step) for f in m.failures], [_brief(r) if f else () for r, f in zip(m.records, m.failures, strict=True)]) for m in sheet.mistakes],
+        "mistakes": [_mistake_to_tree(m, first=m is next(n for n in sheet.mistakes if n.name == m.name)) for m in sheet.mistakes],
     }
+
+
+def _mistake_to_tree(mistake: Mistake, *, first: bool) -> tuple[Any, ...]:
+    """Only what naming needs: the advice once per name, of a failure its code, and no records where the case passes."""
+    failures = [f and (f.code, "", f.step) for f in mistake.failures]
+    return mistake.name, mistake.advice if first else "", failures, [_brief(r) if f else () for r, f in zip(mistake.records, failures, strict=True)]
 
 
 def _case_to_tree(case: Case) -> dict[str, Any]:
@@ -53,7 +59,8 @@ def sheet_from_tree(tree: dict[str, Any]) -> Sheet:
         Case(c["label"], c["tier"], tuple(map(Step.from_tree, c["script"])), c["judge"], c["options"], Tolerance(*c["tolerance"]), tuple(c["parts"]), c["trap"], tuple(c["expected"]))
         for c in tree["cases"]
     )
-    mistakes = tuple(Mistake(name, advice, tuple(f and Failure(*f) for f in failures), tuple(map(tuple, records))) for name, advice, failures, records in tree["mistakes"])
+    advice = {name: text for name, text, *_ in reversed(tree["mistakes"]) if text}
+    mistakes = tuple(Mistake(name, advice[name], tuple(f and Failure(*f) for f in failures), tuple(map(tuple, records))) for name, _, failures, records in tree["mistakes"])
     return Sheet(tree["name"], tuple(Tier(*t) for t in tree["tiers"]), cases, mistakes, tree["parameters"], tree["returns"], tree["hints"], tree["extension"])
 
 
