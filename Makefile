@@ -23,7 +23,7 @@ bands: $(STAMP)  ## every solution on three BLAS kernels: do measured figures st
 
 lab: $(STAMP)  ## JupyterLab on a copy of the student notebooks in work/
 	@mkdir -p work && cp -Rn notebooks/. work/ 2>/dev/null || true
-	@cd work && ../$(BIN)/jupyter lab
+	@cd work && ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root)
 
 release: $(STAMP)  ## build solutions and student notebooks
 	@$(BIN)/class4 release

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder import build, course, grade, library, sheets
+from autograder import build, course, grade, library
 from autograder.collect import Cell, find_exercises
 from autograder.mutants import mutants
 from autograder.parsing import parse
@@ -126,7 +126,7 @@ def answers_in(path: Path) -> dict[str, dict[str, str]]:
     shared = "\n".join(ast.unparse(n) for n in tree.body if not _is_answer(n) and not isinstance(n, ast.Expr))
     found: dict[str, dict[str, str]] = {}
     for node in tree.body:
-        if _is_answer(node):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and _is_answer(node):
             name, _, style = node.name.partition("__")
             node.name = name
             found.setdefault(name, {})[style] = f"{shared}\n{ast.unparse(node)}"

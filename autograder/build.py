@@ -6,6 +6,7 @@ stops the build, and so does a body that uses a name the notebook does not have.
 """
 import ast
 import builtins
+import copy
 import inspect
 import os
 import re
@@ -177,8 +178,9 @@ def _function(node: ast.FunctionDef, lines: list[str], indent: str) -> str:
 
 
 def _bare(arguments: ast.arguments) -> ast.arguments:
-    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-        argument.annotation = None
+    for argument in (*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg):
+        if argument is not None:
+            argument.annotation = None
     return arguments
 
 
@@ -192,6 +194,7 @@ def _docstring(docstring: str, indent: str) -> str:
 def _check_free_names(exercise: Exercise, node: ast.AST, known: set[str]) -> None:
     from autograder.collect import global_names
 
+    node = copy.deepcopy(node)  # a method's own decorators stay in the cell
     for part in ast.walk(node):
         if isinstance(part, ast.FunctionDef | ast.ClassDef):
             part.decorator_list = []

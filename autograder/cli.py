@@ -90,8 +90,10 @@ def check(notebook: Path) -> None:
     from class4lib import feedback
 
     submission = grade.read(notebook)
+    step, end = progress(len(course.topic(submission.topic).exercises), "judging")
     with Pool() as pool:
-        verdict = grade.judge_submission(submission, pool, grade.public)
+        verdict = grade.judge_submission(submission, pool, grade.public, step)
+    end()
     for note in verdict.notes:
         click.echo(note)
     for exercise in verdict.exercises:
@@ -115,8 +117,10 @@ def judge(notebook: Path, as_json: bool) -> None:
     from class4lib import feedback
 
     submission = grade.read(notebook)
+    step, end = progress(len(course.topic(submission.topic).exercises), "judging")
     with Pool() as pool:
-        verdict = grade.judge_submission(submission, pool)
+        verdict = grade.judge_submission(submission, pool, progress=step)
+    end()
     if as_json:
         click.echo(json.dumps(verdict.to_json(), indent=1, ensure_ascii=False))
         return

@@ -167,7 +167,8 @@ def _run(stage: Path, others: list[dict[str, str]]) -> None:
     report.write_export(stage / "var" / "grades.csv", rows)
     click.echo("5 feedback  by stock nbgrader\n")
     classroom.write_feedback(ASSIGNMENT)
-    Console().print(report.table(rows))
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(report.table(rows))
     for problem in problems:
         click.echo(f"not recorded: {problem}", err=True)
     levels = ", ".join(sorted({v.isolation for r in rows for v in r.verdicts if v.isolation}))

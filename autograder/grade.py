@@ -105,10 +105,15 @@ def unreadable(topic: str, note: str, status: str = "unreadable") -> NotebookVer
     return NotebookVerdict(topic, status, tuple(unattempted(public(e.name), note) for e in course.topic(topic).exercises), (note,))
 
 
-def judge_submission(submission: Submission, pool: Pool, sheet_of: SheetOf = hidden) -> NotebookVerdict:
-    """Judge every exercise of a submission; the fault of a machine leaves that one unjudged."""
+def judge_submission(submission: Submission, pool: Pool, sheet_of: SheetOf = hidden, progress: Callable[[str], None] = lambda _: None) -> NotebookVerdict:
+    """Judge every exercise of a submission; the fault of a machine leaves that one unjudged. progress: called with a name before each."""
     topic = course.topic(submission.topic)
-    verdicts = tuple(judge_exercise(topic, e, submission.found[e.name], pool, sheet_of) for e in topic.exercises)
+
+    def one(exercise: Exercise) -> Verdict:
+        progress(exercise.name)
+        return judge_exercise(topic, exercise, submission.found[exercise.name], pool, sheet_of)
+
+    verdicts = tuple(map(one, topic.exercises))
     status = "unjudged" if any(v.status == "unjudged" for v in verdicts) else "graded"
     return NotebookVerdict(topic.name, status, verdicts, submission.notes, verdict_key(submission), pool.level)
 
@@ -131,6 +136,7 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
         return Verdict(sheet.name, "failed", 0.0, sheet.max_points, "syntax error", f"{found.error}. Run the cell in JupyterLab: Python marks the place.", extension=sheet.extension)
     try:
         verdict = _judged(topic, exercise, found, pool, sheet, ())
+        assert verdict is not None  # without loans there is always a library to send
         lent = library.lendable(topic, exercise, found.uses)
         if verdict.status in ("failed", "partial", "not_attempted") and lent:
             again = _judged(topic, exercise, found, pool, sheet, lent)
@@ -142,7 +148,6 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
         return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: {fault}. This is no mistake of yours; it will be run again.", extension=sheet.extension)
     except Exception as error:  # a judge that fails on one answer must not stop the class, nor cost this student anything
         return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: the judge itself failed ({type(error).__name__}). This is no mistake of yours; tell your instructor.", extension=sheet.extension)
-    assert verdict is not None
     return verdict
 
 

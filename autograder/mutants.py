@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def _changes(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
             yield f"{old} → {new}", changed
 
 
-def _replace(tree: ast.Module, target: ast.AST, make: Callable[[ast.AST], ast.AST | None]) -> str:
+def _replace(tree: ast.Module, target: ast.AST, make: Callable[[Any], ast.AST | None]) -> str:
     made = make(target)
     if made is None:
         return "(deleted)"
@@ -85,7 +86,7 @@ def _replace(tree: ast.Module, target: ast.AST, make: Callable[[ast.AST], ast.AS
     return ast.unparse(ast.fix_missing_locations(made))
 
 
-def _replacements(node: ast.AST) -> list[Callable[[ast.AST], ast.AST | None]]:
+def _replacements(node: ast.AST) -> list[Callable[[Any], ast.AST | None]]:
     """Ways to change one node."""
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
         return [lambda n: ast.BinOp(n.left, _BINARY[type(n.op)](), n.right), *([lambda n: ast.BinOp(n.right, n.op, n.left)] if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult) else []), lambda n: n.left]
@@ -112,7 +113,7 @@ def _replacements(node: ast.AST) -> list[Callable[[ast.AST], ast.AST | None]]:
     return []
 
 
-def _constants(node: ast.Constant) -> list[Callable[[ast.AST], ast.AST | None]]:
+def _constants(node: ast.Constant) -> list[Callable[[Any], ast.AST | None]]:
     value = node.value
     if isinstance(value, bool):
         return [lambda n: ast.Constant(not value)]
@@ -169,7 +170,7 @@ def _differs(code: str, part: int | None, sheet: Sheet) -> bool:
         return eval(code, {"np": np, "r": value, "a": a})
 
     for case in sheet.cases:
-        value = case.expected[0].get("value")
+        value: Any = case.expected[0].get("value")
         a = case.script[0].args[0] if case.script[0].args else None
         try:
             changed = change(value, a) if part is None else [change(v, a) if i == part else v for i, v in enumerate(value)]

@@ -42,3 +42,4 @@ def configure(c: Any) -> None:
     c.GenerateFeedback.preprocessors = [stock.GetGrades, CSSHTMLHeaderPreprocessor, SanitizeHTML]
     c.SanitizeHTML.enabled = True
     c.SanitizeHTML.sanitized_output_types = set()
+    c.SanitizeHTML.safe_output_keys = {"metadata", "text/plain", "text/html"}

@@ -135,5 +135,10 @@ class RecordVerdict(NbGraderPreprocessor):
         grade.needs_manual_grade = unjudged
         comment = gradebook.find_comment(exercise.name, *key)
         mistake = f"{exercise.misconception}: " if exercise.misconception else ""
-        comment.auto_comment = None if exercise.status == "passed" else f"{feedback.headline(exercise)}. {mistake}{exercise.advice}"
+        comment.auto_comment = None if exercise.status == "passed" else _as_text(f"{feedback.headline(exercise)}. {mistake}{exercise.advice}")
+
+
+def _as_text(comment: str) -> str:
+    """A comment without what nbgrader's pages take for HTML or a link: the message of a student's exception may stand in it."""
+    return comment.replace("<", "‹").replace(">", "›").replace("](", "] (")
 

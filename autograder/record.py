@@ -91,10 +91,10 @@ def hand_ins(student: str, assignment: str) -> Iterator[HandIn]:
             continue
     broken = [p for p in spare if p not in recognised.values() and not _is_readable(p)]
     for topic in topics:
-        path = named.get(topic) or recognised.get(topic)
-        if path is None and len(topics) == 1 and broken:
-            path = broken[0]
-        yield HandIn(student, assignment, topic, path)
+        found = named.get(topic) or recognised.get(topic)
+        if found is None and len(topics) == 1 and broken:
+            found = broken[0]
+        yield HandIn(student, assignment, topic, found)
 
 
 def _is_readable(path: Path) -> bool:

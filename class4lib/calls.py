@@ -79,9 +79,9 @@ def _run_step(namespace: dict[str, Any], context: _Context, step: Step) -> dict[
     args = [_made(context, a) for a in step.args]
     kwargs = {k: _made(context, v) for k, v in step.kwargs.items()}
     before = [to_tree(a) for a in args], {k: to_tree(v) for k, v in kwargs.items()}
-    state = np.random.get_state()[1:3]
+    state = np.random.get_state(legacy=True)[1:3]  # type: ignore[index]
     result = _perform(namespace, context, step, args, kwargs)
-    moved = np.random.get_state()[1:3]
+    moved = np.random.get_state(legacy=True)[1:3]  # type: ignore[index]
     if step.save:
         context.variables[step.save] = result
     value = to_tree(result)

@@ -28,7 +28,8 @@ def numerical_gradient(f: Callable[[ndarray], float], x: ndarray, step: float = 
     x = np.array(x, dtype=np.float64)
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
-        start, h = x[index], step * max(1.0, abs(x[index]))
+        start = x[index]
+        h = step * max(1.0, abs(float(start)))
         slopes = []
         for scale in (1.0, 2.0):
             x[index] = start + scale * h

@@ -77,12 +77,16 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a case failed. code: the kind of failure (a property judge's own code, or error, contract kinds, value); step: which of the script."""
+    """Why a case failed. code: the kind of failure (a property judge's own code, or error, contract kinds, value); step: which of the script.
+
+    advice: of a judge of properties, one thing to try where no named mistake fits; like every advice it holds no hidden value.
+    """
 
     code: str
     text: str
     step: int = 0
     mismatches: tuple[Mismatch, ...] = ()
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -292,6 +296,8 @@ def _general(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Seque
         return "wrong kind of result", f"{_without_values(first)}. The docstring's Returns section says what must come back, in which order."
     if first.code == "finite":
         return "not finite", f'{_without_values(first)}. Somewhere an exponential overflows, a logarithm meets 0, or 0 is divided by 0: check("{sheet.name}") shows on which input.'
+    if first.advice:
+        return "", first.advice
     values = [m.got for f in failures if f is not None for m in f.mismatches]
     if values and all((a := as_numbers(v)) is not None and not a.any() for v in values):
         return "zeros returned", f"{sheet.name} gives zeros where other values are expected: is what you computed what you return?"

@@ -4,6 +4,7 @@ matplotlib is imported when a function is called. Lines are labelled where they 
 logarithmic; colours are distinguishable without red and green.
 """
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +67,12 @@ def _label_ends(ax: "Axes", ends: Sequence[tuple[str, Any, ndarray]]) -> None:
     """Names at the last finite point of each line, moved apart where they would overlap."""
     low, high = ax.get_ylim()
     to_unit = (lambda v: (np.log10(max(v, 1e-300)) - np.log10(low)) / (np.log10(high) - np.log10(low))) if ax.get_yscale() == "log" else (lambda v: (v - low) / (high - low))
-    placed = []
+    placed: list[list[Any]] = []
     for i, (name, _, y) in enumerate(ends):
         finite = y[np.isfinite(y)]
         placed.append([float(np.clip(to_unit(finite[-1]) if len(finite) else 0.5, 0.0, 1.0)), name, ax.lines[len(ax.lines) - len(ends) + i].get_color()])
     placed.sort(key=lambda p: p[0])
-    for before, after in zip(placed, placed[1:], strict=False):
+    for before, after in itertools.pairwise(placed):
         after[0] = max(after[0], before[0] + 0.085)
     overflow = max(0.0, placed[-1][0] - 1.0)
     for height, name, colour in placed:
@@ -95,12 +96,12 @@ def bars(ax: "Axes", values: Mapping[str, float], *, xlabel: str = "", title: st
 def heatmap(ax: "Axes", matrix: ndarray, *, xlabel: str = "", ylabel: str = "", title: str = "", numbers: bool = False, signed: bool = False) -> "Axes":
     """A matrix as colours, row 0 on top, with a colour bar; signed puts white at 0."""
     limit = float(np.abs(matrix).max()) or 1.0
-    options = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "viridis"}
+    options: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "viridis"}
     image = ax.imshow(matrix, aspect="auto" if matrix.shape[0] != matrix.shape[1] else "equal", **options)
     ax.figure.colorbar(image, ax=ax, shrink=0.8)
     if numbers:
-        for (i, j), value in np.ndenumerate(matrix):
-            dark = image.norm(value) < 0.5 if not signed else abs(value) > 0.6 * limit
+        for (i, j), value in np.ndenumerate(np.asarray(matrix, dtype=float)):
+            dark = abs(value) > 0.6 * limit if signed else value < (matrix.min() + matrix.max()) / 2
             ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color="white" if dark else "black")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return ax
@@ -127,7 +128,7 @@ def reliability(ax: "Axes", probs: Mapping[str, ndarray], labels: ndarray, *, n_
     edges = np.linspace(0, 1, n_bins + 1)
     for i, (name, p) in enumerate(probs.items()):
         sure, right = p.max(axis=1), p.argmax(axis=1) == labels
-        members = [(sure > low) & (sure <= high) for low, high in zip(edges, edges[1:], strict=False)]
+        members = [(sure > low) & (sure <= high) for low, high in itertools.pairwise(edges)]
         kept = [m for m in members if m.sum() >= 5]
         ax.plot([sure[m].mean() for m in kept], [right[m].mean() for m in kept], marker="o", color=COLOURS[i], linewidth=1.5, label=name)
     ax.legend(frameon=False, fontsize=9)

@@ -117,7 +117,7 @@ class Worker:
             library = str(Path(class4lib.__file__).parent)
             site = str(Path(np.__file__).parent.parent)
             command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).parent / "worker.py"), library, site, *(["torch"] if self.torch else [])]
-            threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+            threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
             kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH")}
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**kept, **threads}, cwd="/")
         return self._process

@@ -20,7 +20,7 @@ import types
 from typing import Any, BinaryIO
 
 MAX_STREAM = 96 * 2**20
-STANDARD = "math itertools functools collections typing dataclasses random operator fractions statistics copy numbers string enum abc warnings contextlib inspect textwrap re heapq bisect time json".split()
+STANDARD = ["math", "itertools", "functools", "collections", "typing", "dataclasses", "random", "operator", "fractions", "statistics", "copy", "numbers", "string", "enum", "abc", "warnings", "contextlib", "inspect", "textwrap", "re", "heapq", "bisect", "time", "json"]
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         torch.set_num_threads(1)
         torch.set_num_interop_threads(1)
     import calls
-    import jail  # noqa: F401
+    import jail
     import values
 
     # From here on nothing outside the standard library can be imported: neither this package's sources nor other people's answers.
