@@ -4,8 +4,11 @@ No formula and no hidden case is in them. They are made by `class4 release`; a t
 """
 import functools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import class4lib.judges  # noqa: F401 (enters the judges that sheets name)
 from class4lib.calls import Step
@@ -24,14 +27,35 @@ def sheet_to_tree(sheet: Sheet) -> dict[str, Any]:
         "extension": sheet.extension,
         "tiers": [(t.name, t.title, t.points, t.needs) for t in sheet.tiers],
         "cases": [_case_to_tree(c) for c in sheet.cases],
-        "mistakes": [_mistake_to_tree(m, first=m is next(n for n in sheet.mistakes if n.name == m.name)) for m in sheet.mistakes],
+        "mistakes": [_mistake_to_tree(m, sheet.cases, first=m is next(n for n in sheet.mistakes if n.name == m.name)) for m in sheet.mistakes],
     }
 
 
-def _mistake_to_tree(mistake: Mistake, *, first: bool) -> tuple[Any, ...]:
-    """Only what naming needs: the advice once per name, of a failure its code, and no records where the case passes."""
+def _mistake_to_tree(mistake: Mistake, cases: Sequence[Case], *, first: bool) -> tuple[Any, ...]:
+    """Only what naming needs: the advice once per name, of a failure its code, nine digits, the parts that count.
+
+    No records where the case passes, nor where a property is judged: there a mistake is known by its code alone.
+    """
     failures = [f and (f.code, "", f.step) for f in mistake.failures]
-    return mistake.name, mistake.advice if first else "", failures, [_brief(r) if f else () for r, f in zip(mistake.records, failures, strict=True)]
+    records = [_rounded(_counted(c, _brief(r))) if f and c.judge == "equal" else () for c, r, f in zip(cases, mistake.records, failures, strict=True)]
+    return mistake.name, mistake.advice if first else "", failures, records
+
+
+def _counted(case: Case, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records with None for the results that do not count in this case."""
+    cut = [case.parts and isinstance(r.get("value"), list | tuple) and len(r["value"]) > max(case.parts) for r in records]
+    return [{**r, "value": [v if i in case.parts else None for i, v in enumerate(r["value"])]} if c else r for r, c in zip(records, cut, strict=True)]
+
+
+def _rounded(tree: Any) -> Any:
+    """The tree with its floats cut to nine significant digits: a mistake is recognised within 1e-6."""
+    if isinstance(tree, dict):
+        return {k: _rounded(v) for k, v in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(map(_rounded, tree))
+    if isinstance(tree, np.ndarray) and tree.dtype == np.float64:
+        return np.array([float(f"{v:.9g}") for v in tree.ravel()]).reshape(tree.shape)
+    return float(f"{tree:.9g}") if isinstance(tree, float) else tree
 
 
 def _case_to_tree(case: Case) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def test_inputs_stay_as_they_were_and_float32_stays(rng):
 
 
 def test_withholding_the_class_withholds_its_methods():
-    with withheld("Normalizer"), pytest.raises(PermissionError, match="^Normalizer is yours to write here"):
+    with withheld("Normalizer"), pytest.raises(PermissionError, match=r"^Normalizer is yours to write here"):
         lib.Normalizer().fit(np.ones((2, 2)))
 
 

@@ -194,7 +194,7 @@ def test_withholding_the_class_withholds_its_methods():
     stopping = lib.EarlyStopping(2)
     with withheld("EarlyStopping"):
         for call in (lambda: lib.EarlyStopping(2), lambda: stopping.step(1.0)):
-            with pytest.raises(PermissionError, match="^EarlyStopping is yours to write here"):
+            with pytest.raises(PermissionError, match=r"^EarlyStopping is yours to write here"):
                 call()
     assert stopping.step(1.0) is False
 
