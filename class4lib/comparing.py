@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from class4lib.values import Other
+from class4lib.values import Double, Other
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ def compare(expected: Any, got: Any, tolerance: Tolerance = Tolerance(), names: 
 
 def _compare_sequence(expected: list | tuple, got: Any, tolerance: Tolerance, names: tuple[str, ...], part: str) -> list[Mismatch]:
     if isinstance(got, np.ndarray) and got.ndim:
+        if names and len(got) != len(expected):
+            return [Mismatch("type", f"{_it(part)} must be {len(expected)} results ({', '.join(names)}), got {kind_of(got)}", part, got, expected)]
         got = list(got)
     if got is None:
         return [Mismatch("missing", f"{_it(part)} is None: is a `return` missing?", part, got, expected)]
@@ -147,6 +149,8 @@ def short(value: Any, limit: int = 400) -> str:
         text = "[" + ", ".join(short(v, limit) for v in value) + "]"
     elif isinstance(value, Other):
         text = f"<{value.kind}>"
+    elif isinstance(value, Double):
+        text = f"<{' '.join([value.kind, *(f'{k}={short(v)}' for k, v in value.params.items())])}>"
     else:
         text = repr(value)
     return text if len(text) <= limit else text[: limit - 2] + " …"

@@ -141,3 +141,16 @@ def level(ax: "Axes", y: float, text: str, *, x: float = 0.02) -> "Axes":
     ax.axhline(y, color="0.5", linewidth=1, linestyle="--")
     ax.annotate(text, (x, y), xycoords=ax.get_yaxis_transform(), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.35")
     return ax
+
+
+def dots(ax: "Axes", values: Mapping[str, Sequence[float]], *, xlabel: str = "", title: str = "", log: bool = False) -> "Axes":
+    """One row a name, the first on top, with a dot for each of its values: what several seeds gave."""
+    for i, row in enumerate(values.values()):
+        ax.plot(row, [i] * len(row), "o", color=COLOURS[0], alpha=0.7, markersize=8)
+        ax.axhline(i, color="0.9", linewidth=1, zorder=0)
+    ax.set_yticks(range(len(values)), list(values))
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    if log:
+        ax.set_xscale("log")
+    ax.set(xlabel=xlabel, title=title)
+    return ax
