@@ -54,8 +54,8 @@ def test_the_gradient_agrees_with_central_differences(weighted, reduction, rng):
 
 def test_a_gradient_with_the_weight_on_both_terms_is_refused(rng):
     logits, targets, pos_weight = case((3, 4), rng)
+    wrong = pos_weight * lib.multilabel_bce_with_logits_grad(logits, targets)
     with pytest.raises(GradientError):
-        wrong = pos_weight * lib.multilabel_bce_with_logits_grad(logits, targets)
         check_gradient(lambda z: lib.multilabel_bce_with_logits(z, targets, pos_weight), [logits], [wrong])
 
 
