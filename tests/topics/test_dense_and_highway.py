@@ -66,6 +66,22 @@ def test_dense_block_widths_are_those_of_a_block_that_runs(rng):
     assert y.shape[1] == widths[-1]
 
 
+def test_the_net_in_pytorch_is_the_numpy_block_with_a_linear_layer_on_top(rng):
+    import torch
+
+    x, weights, biases = block(4, 3, [2, 5, 1], rng)
+    tensors = [torch.tensor(a, requires_grad=True) for a in (x, *weights, *biases)]
+    y = lib.dense_net_in_torch(tensors[0], tensors[1:4], tensors[4:])
+    c = lib.dense_block(x, weights[:-1], biases[:-1])
+    assert_allclose(y.detach().numpy(), c @ weights[-1] + biases[-1], rtol=1e-12, atol=1e-14)
+    dy = rng.normal(size=y.shape)
+    y.backward(torch.tensor(dy))
+    dx, dweights, dbiases = lib.dense_block_backward(dy @ weights[-1].T, x, weights[:-1], biases[:-1])
+    expected = [dx, *dweights, c.T @ dy, *dbiases, dy.sum(axis=0)]
+    for tensor, e in zip(tensors, expected, strict=True):
+        assert_allclose(tensor.grad.numpy(), e, rtol=1e-9, atol=1e-11 * np.abs(e).max())
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 3)])
 def test_highway_layer_and_its_backward_agree_with_pytorch(shape, rng):
     args = highway(*shape, rng)

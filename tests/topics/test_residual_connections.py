@@ -127,6 +127,26 @@ def test_gradients_and_stack_jacobian_say_the_same(rng):
     assert_allclose(dx, dy @ lib.residual_stack_jacobian(jacobians), rtol=1e-10)
 
 
+def test_the_stack_in_pytorch_is_the_numpy_block_with_scaled_branches(rng):
+    import torch
+
+    blocks = [arguments("residual_block", (4, 3, 5), rng)[1:] for _ in range(4)]
+    x = rng.normal(size=(4, 3))
+    tensors = [torch.tensor(a, requires_grad=True) for a in (x, *map(np.array, zip(*blocks, strict=True)))]
+    y = lib.residual_stack_in_torch(*tensors)
+    inputs, a, dx = [], x, rng.normal(size=x.shape)
+    y.backward(torch.tensor(dx))
+    scaled = [(W1, b1, W2 / 2, b2 / 2) for W1, b1, W2, b2 in blocks]
+    for params in scaled:
+        inputs.append(a)
+        a = lib.residual_block(a, *params)
+    for params, at in zip(scaled[::-1], inputs[::-1], strict=True):
+        dx, *grads = lib.residual_block_backward(dx, at, *params)
+    assert_allclose(y.detach().numpy(), a, rtol=1e-12)
+    assert_allclose(tensors[0].grad.numpy(), dx, rtol=1e-10)
+    assert_allclose(tensors[1].grad.numpy()[0], grads[0], rtol=1e-10, atol=1e-14)
+
+
 GOOD = [np.ones((2, 3)), np.ones((3, 4)), np.ones(4), np.ones((4, 3)), np.ones(3)]
 
 
