@@ -269,5 +269,10 @@ def release(assignment: str, *, force: bool = False) -> None:
     (course.root() / "var").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", assignment, "--force", "--create"]
     done = subprocess.run(command, cwd=course.root(), capture_output=True, text=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"})
+    if "there are submissions associated with it" in done.stderr:
+        raise BuildError(
+            f"{assignment}: its notebooks changed and the gradebook holds hand-ins of the old ones, which nbgrader does not rewrite. "
+            "Move var/gradebook.db aside, release, and `class4 grade` again: the verdict files keep what was judged; note down scores given by hand."
+        )
     if done.returncode:
         raise BuildError(f"nbgrader generate_assignment {assignment} failed:\n{done.stderr[-2000:]}")
