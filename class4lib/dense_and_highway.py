@@ -4,6 +4,7 @@ Shapes: features are (N, D_0), (N, D_1), ..., concatenated along the last axis; 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -225,3 +226,29 @@ def highway_layer_backward(dy: ndarray, x: ndarray, W_H: ndarray, b_H: ndarray, 
     dz_T = highway_gate_gradient(dy, x, H, T)
     dx = dy * (1.0 - T) + dz_H @ W_H.T + dz_T @ W_T.T
     return dx, x.T @ dz_H, dz_H.sum(axis=0), x.T @ dz_T, dz_T.sum(axis=0)
+
+
+def dense_net_in_torch(x: Any, weights: Sequence[Any], biases: Sequence[Any]) -> Any:
+    """A net with dense connections in PyTorch's tensor operations, from the input to the logits.
+
+    Every layer, the last one too, reads x and the outputs of all layers before it, side by side and in that order. All layers but the
+    last end in ReLU; the last is linear, and its output alone is returned.
+
+    Args:
+        x: (N, D) float64 tensor; the result can be differentiated in it and in every array.
+        weights: tensors; weights[l] is (D + m_0 + ... + m_{l-1}, m_l); at least one layer, widths m_l may differ.
+        biases: tensors; biases[l] is (m_l,).
+
+    Returns:
+        (N, m_last) tensor.
+
+    Formula:
+        c_0 = x, c_{l+1} = [c_l, relu(c_l @ W_l + b_l)]; the result is c_last @ W_last + b_last.
+
+    Source: Huang et al. 2017, eq. 2.
+    """
+    import torch
+
+    for W, b in zip(weights[:-1], biases[:-1], strict=True):
+        x = torch.cat([x, torch.relu(x @ W + b)], dim=1)
+    return x @ weights[-1] + biases[-1]

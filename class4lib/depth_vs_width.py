@@ -147,7 +147,8 @@ def sawtooth_network(depth: int) -> tuple[list[ndarray], list[ndarray]]:
     Source: Telgarsky 2016, "Benefits of depth in neural networks", section 1.
     """
     split, join, kinks = np.ones((1, 2)), np.array([[2.0], [-4.0]]), np.array([0.0, -0.5])
-    weights = [split, *(join @ split for _ in range(depth - 1)), join]  # (1, 2), (2, 2), ..., (2, 1)
+    merged = np.hstack([join, join])  # join @ split: both units read the value of the tent before
+    weights = [split, *(merged.copy() for _ in range(depth - 1)), join]  # (1, 2), (2, 2), ..., (2, 1)
     return weights, [*(kinks.copy() for _ in range(depth)), np.zeros(1)]
 
 
@@ -187,27 +188,27 @@ def count_linear_pieces(weights: Sequence[ndarray], biases: Sequence[ndarray], l
         A whole number, at least 1.
 
     Formula:
-        Every unit is affine on every piece so far: carry its slope and its value at the piece's left end through the layers. A ReLU
-        cuts a piece where the value crosses 0, step = -value / slope from the left end, and keeps the unit where the middle of the new
-        piece is positive. At the end count the changes of the output's slope.
+        Put t = 0 at low and t = 1 at high. Every unit is affine on every piece so far: carry its slope and its value at the piece's
+        left end through the layers. A ReLU cuts a piece where the value crosses 0, step = -value / slope from the left end, and keeps
+        the unit where the middle of the new piece is positive. At the end count the changes of the output's slope.
 
     Source: counting by layers as in Montufar et al. 2014, section 2; Hanin and Rolnick 2019.
     """
-    edges, slopes, values = np.array([low, high], float), np.ones((1, 1)), np.array([[low]], float)
+    tiny = 1e-9
+    edges, slopes, values = np.array([0.0, 1.0]), np.array([[high - low]]), np.array([[low]])  # low + (high - low) t, t in [0, 1]
     for W, b in zip(weights[:-1], biases[:-1], strict=True):
         slopes, values = slopes @ W, values @ W + b  # (pieces, units)
-        with np.errstate(all="ignore"):  # a flat unit crosses 0 nowhere: step is inf or NaN
-            steps = -values / slopes
-        piece, unit = np.nonzero((steps > 0) & (steps < np.diff(edges)[:, None]))
-        cuts = np.sort(np.concatenate([edges, edges[piece] + steps[piece, unit]]))
-        cuts = cuts[np.diff(cuts, prepend=-np.inf) > 1e-9 * (high - low)]  # units that share a kink cut once
+        with np.errstate(all="ignore"):  # a flat unit crosses 0 nowhere: its step is inf, which is clipped, or NaN, which sorts last
+            steps = np.clip(-values / slopes, 0.0, np.diff(edges)[:, None])
+        cuts = np.sort(np.concatenate([edges, (edges[:-1, None] + steps).ravel()]))
+        cuts = cuts[np.diff(cuts, prepend=-np.inf) > tiny]  # units that share a kink cut once; NaN compares as False
         middles = (cuts[:-1] + cuts[1:]) / 2
         parent = np.searchsorted(edges[1:-1], middles)  # the old piece of each new one
         slopes, values = slopes[parent], values[parent] + slopes[parent] * (cuts[:-1] - edges[parent])[:, None]
         on = values + slopes * (middles - cuts[:-1])[:, None] > 0
         edges, slopes, values = cuts, slopes * on, values * on
     slopes = (slopes @ weights[-1])[:, 0]
-    return 1 + int((np.abs(np.diff(slopes)) > 1e-9 * np.abs(slopes).max()).sum())
+    return 1 + int((np.abs(np.diff(slopes)) > tiny * np.abs(slopes).max()).sum())
 
 
 @guarded(n_inputs=integer(low=1), hidden_widths=_widths(1), also=_as_wide_as_the_input)
@@ -237,3 +238,29 @@ def montufar_lower_bound(n_inputs: int, hidden_widths: Sequence[int]) -> int:
     for width in inner:
         regions *= (width // n_inputs) ** n_inputs
     return regions
+
+
+def relu_network_in_torch(x: Any, weights: Sequence[Any], biases: Sequence[Any]) -> Any:
+    """relu_network in PyTorch's tensor operations, so that it can be differentiated in x and in every weight and bias.
+
+    Exactly on a kink the slope of ReLU counts as 0.
+
+    Args:
+        x: (N, n_0) float64 tensor, rows are examples.
+        weights: tensors, weights[l] is (n_l, n_{l+1}); at least one layer.
+        biases: tensors, biases[l] is (n_{l+1},).
+
+    Returns:
+        (N, n_L) tensor.
+
+    Formula:
+        a_{l+1} = relu(a_l @ W_l + b_l), without the relu in the last layer. torch.relu has slope 0 at 0; torch.clamp has 1 there, and
+        torch.maximum with 0 has 1/2.
+
+    Source: Goodfellow et al. 2016, section 6.1.
+    """
+    import torch
+
+    for layer in range(len(weights) - 1):
+        x = torch.relu(x @ weights[layer] + biases[layer])
+    return x @ weights[-1] + biases[-1]

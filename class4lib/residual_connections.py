@@ -3,6 +3,8 @@
 The branch is F(x) = relu(x @ W1 + b1) @ W2 + b2. Shapes: x is (N, D), W1 (D, H), b1 (H,), W2 (H, D), b2 (D,).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy import ndarray
 
@@ -180,3 +182,28 @@ def residual_stack_jacobian(branch_jacobians: ndarray) -> ndarray:
     for jacobian in branch_jacobians:
         total = total + jacobian @ total
     return total
+
+
+def residual_stack_in_torch(x: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    """A stack of L residual blocks in PyTorch's tensor operations; every branch, its last bias included, is multiplied by 1/sqrt(L).
+
+    Nothing else is scaled, and nothing stands after an addition.
+
+    Args:
+        x: (N, D) float64 tensor; the result can be differentiated in it and in the four others.
+        W1, b1: (L, D, H), (L, H) first layers of the branches, with ReLU; index k belongs to block k, and block 0 comes first.
+        W2, b2: (L, H, D), (L, D) second layers, linear.
+
+    Returns:
+        (N, D) tensor: the output of the last block.
+
+    Formula:
+        x_{k+1} = x_k + (relu(x_k @ W1_k + b1_k) @ W2_k + b2_k) / sqrt(L)
+
+    Source: Zhang et al. 2019, "Fixup initialization", section 2, on why a stack of unscaled branches grows.
+    """
+    import torch
+
+    for k in range(len(W1)):
+        x = x + (torch.relu(x @ W1[k] + b1[k]) @ W2[k] + b2[k]) / len(W1) ** 0.5
+    return x

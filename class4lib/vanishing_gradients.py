@@ -5,7 +5,7 @@ delta = dLoss/dz. The activation stands after every layer but the last, which is
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy import ndarray
@@ -190,3 +190,28 @@ def depth_to_vanish(factor: float, ratio: float) -> int:
         factor**(n / 2) <= ratio, so n = ceil(2 log(ratio) / log(factor)).
     """
     return int(np.ceil(2.0 * np.log(ratio) / np.log(factor)))  # both logarithms are negative
+
+
+def equalized_mlp_in_torch(x: Any, weights: Sequence[Any], biases: Sequence[Any]) -> Any:
+    """Output of a ReLU net whose weights are stored with deviation 1 and brought to He's size in the forward pass, in PyTorch's tensor operations.
+
+    Args:
+        x: (N, n_0) float64 tensor; the result can be differentiated in it and in every weight and bias.
+        weights: tensors (n_l, n_{l+1}), drawn with standard deviation 1; at least one layer. They are not changed.
+        biases: tensors (n_{l+1},), used as they are.
+
+    Returns:
+        (N, n_L) tensor. EVERY layer's weights are scaled, each by its own number; ReLU after every layer but the last, which is linear.
+
+    Formula:
+        a_{l+1} = relu(a_l @ (c_l W_l) + b_l), c_l = sqrt(2 / n_l)
+
+    Source: Karras et al. 2018, section 4.1 (equalized learning rate), with the scale of He et al. 2015 in the last layer as well.
+    """
+    import torch
+
+    for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
+        x = x @ (W * (2.0 / W.shape[0]) ** 0.5) + b
+        if layer < len(weights) - 1:
+            x = torch.relu(x)
+    return x

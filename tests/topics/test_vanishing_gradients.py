@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from class4lib import vanishing_gradients as lib
@@ -222,3 +223,18 @@ def test_bad_input_is_named(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("widths", [[3, 2], [2, 5, 1], [4, 3, 5, 2]])
+def test_equalized_mlp_is_the_relu_net_with_scaled_weights_and_its_gradient_has_the_scale_once_more(widths, rng):
+    weights, biases = random_net(widths, rng)
+    x, dy = rng.normal(size=(4, widths[0])), rng.normal(size=(4, widths[-1]))
+    scales = [lib.init_std(n, m, "he") for n, m in pairwise(widths)]
+    effective = [c * W for c, W in zip(scales, weights, strict=True)]
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, *weights, *biases)]
+    y = lib.equalized_mlp_in_torch(leaves[0], leaves[1 : len(widths)], leaves[len(widths) :])
+    y.backward(torch.tensor(dy))
+    assert_allclose(y.detach().numpy(), lib.mlp_forward(x, effective, biases, "relu"), rtol=1e-10, atol=1e-14)
+    dx, dweights, dbiases = lib.mlp_backward(dy, x, effective, biases, "relu")
+    for ours, leaf in zip([dx, *(c * dW for c, dW in zip(scales, dweights, strict=True)), *dbiases], leaves, strict=True):
+        assert_allclose(leaf.grad.numpy(), ours, rtol=1e-10, atol=1e-14)
