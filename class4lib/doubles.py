@@ -31,8 +31,22 @@ def variable(context: Any, name: str) -> Any:
 
 @double
 def item(context: Any, name: str, index: int) -> Any:
-    """One of the results of an earlier step, saved under `name`: the very object, not a copy."""
+    """One of the results of an earlier step, saved under `name`: the very array, not a copy; a list of numbers becomes an array."""
     results = context.variables[name]
     if not isinstance(results, list | tuple) or len(results) <= index:
         raise TypeError(f"the step before must return at least {index + 1} results")
-    return results[index]
+    return np.asarray(results[index]) if isinstance(results[index], list | tuple) else results[index]
+
+
+@double
+def shared_rng(context: Any, name: str, seed: int) -> np.random.Generator:
+    """A seeded generator that all steps of a script share: each goes on where the one before left it."""
+    return context.variables.setdefault(name, np.random.default_rng(seed))
+
+
+@double
+def sample(context: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """An array too large to be written down: normal numbers, larger from column to column, a quarter of them exactly 0."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=tuple(shape)) * (1.0 + np.arange(shape[-1]) / 8)
+    return np.where(rng.random(x.shape) < 0.25, 0.0, x)

@@ -8,7 +8,7 @@ from autograder.spec import Case, Exercise, Misconception, Tier, Topic, Written,
 from class4lib import binary_cross_entropy as lib
 
 EPSILONS = (1e-12, 1e-15, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-16)
-MORE_EPSILONS = (1e-3, 1e-4, 1e-5, 1e-11, 1e-13, float(np.finfo(float).eps))
+MORE_EPSILONS = (1e-3, 1e-4, 1e-11, 1e-13, 1e-5, float(np.finfo(float).eps))
 TINY = (1e-20, 1e-100, 1e-300, float(np.finfo(float).tiny))
 
 
@@ -319,7 +319,7 @@ binary_cross_entropy_grad = Exercise(
         Misconception("denominators swapped", _bce_grad(lambda p, y: -y / (1 - p) + (1 - y) / p), "Each logarithm leaves its OWN argument in the denominator: y stands with log p, 1 - y with log(1 - p)."),
         Misconception("multiplied by p(1 − p)", _bce_grad(lambda p, y: (p - y) * p * (1 - p)), "The factor p(1 - p) is on the wrong side of the fraction line. Check at p near 0 under label 1: the slope of -log p is steep there, yours is flat."),
         Misconception("only one denominator", _bce_grad(lambda p, y: (p - y) / p), "Over a common denominator stand BOTH p and 1 - p. Check with y = 0: the slope of -log(1 - p) has no p below the line.", (_bce_grad(lambda p, y: (p - y) / (1 - p)),)),
-        Misconception("epsilon in the denominator", _safe_grad(1e-12)[0], "p lies strictly between 0 and 1, so nothing is divided by 0. A small number added (or a clip) changes the slope where it is steepest: at p = 1e-9 under label 1 it is -1e9.", (*_safe_grad(1e-12)[1:], *(f for e in EPSILONS[1:] for f in _safe_grad(e)))),
+        Misconception("epsilon in the denominator", _safe_grad(1e-12)[0], "p lies strictly between 0 and 1, so nothing is divided by 0. A small number added (or a clip) changes the slope where it is steepest: at p = 1e-9 under label 1 it is -1e9.", (*_safe_grad(1e-12)[1:], *(f for e in EPSILONS[1:6] for f in _safe_grad(e)))),
         Misconception("1/N forgotten", _bce_grad(rule="lost"), 'The loss is a mean over N examples, so its gradient has 1/N too (not for "sum" and "none").'),
         Misconception("1/N for every reduction", _bce_grad(rule="always"), 'Only the mean has 1/N. For "sum", and for "none", which means the gradient of the sum, nothing is divided by N.'),
         Misconception("1/N twice", _bce_grad(rule="twice"), "The mean divides by N once; yours has 1/N twice."),
@@ -455,7 +455,7 @@ bce_with_logits = Exercise(
     traps=("|z| = 1000", "N = 1", "z between 37 and 60 under label 0"),
     misconceptions=(
         _mistake("logarithm of a rounded probability", "The loss goes through a probability that was rounded to 0 or 1, and its logarithm is lost. Put the sigmoid into the loss ON PAPER and simplify the two logarithms before you compute.", _of_p(_log_likelihood), _with_logits(lambda z, y: -_log_likelihood(lib.sigmoid(z), y, guard=False)), _with_logits(_of_both), _with_logits(lambda z, y: _of_both(z, y, guard=False)), _with_logits(lambda z, y: np.nan_to_num(-_log_likelihood(lib.sigmoid(z), y, guard=False)))),
-        _mistake("epsilon in the logarithm", "A small number added to p (or a clip) caps the loss, where it should go on to 1000, and kills the gradient of the worst mistakes. Simplify the logarithm of a sigmoid on paper: then nothing needs an epsilon.", *(_of_p(f, e) for f, e in CAPPED if e not in TINY[:2] and e not in MORE_EPSILONS[:2]), _of_p(_cut)),
+        _mistake("epsilon in the logarithm", "A small number added to p (or a clip) caps the loss, where it should go on to 1000, and kills the gradient of the worst mistakes. Simplify the logarithm of a sigmoid on paper: then nothing needs an epsilon.", *(_of_p(f, e) for f, e in CAPPED if e not in TINY[:2] and e not in MORE_EPSILONS[:5]), _of_p(_cut)),
         _mistake("exponential overflows", "On paper you are right, but the exponential of 1000 is inf. One term can be taken out of the logarithm so that the exponent that stays is never positive; it depends on the sign of z which.", *map(_with_logits, OVERFLOWING)),
         _mistake("logits clipped", "You clip the logits, so the loss stops growing where the prediction is worst. Keep the exponent from being positive by algebra instead.", *(_with_logits(lambda z, y, c=c: _exact(np.clip(z, -c, c), y)) for c in (500, 700, 709, 100, 60, 50, 30, 20))),
         _mistake("sigmoid applied twice", "The logits are squashed and then squashed again: even a perfect prediction keeps a loss of 0.31. The formula on logits takes z itself.", _with_logits(lambda z, y: _exact(lib.sigmoid(z), y))),
@@ -684,7 +684,7 @@ logistic_loss_in_torch = Exercise(
         Misconception("sigmoid applied twice", _torch_loss(_torch_twice), "..._with_logits squashes its argument itself: hand it x @ w + b, not a probability. It does not complain, it only learns badly."),
         _mistake("logarithm of a rounded probability", "torch.sigmoid rounds to 0 or 1 just as yours does, and after that no logarithm is right: inf in the loss, nan in the gradients. Stay with the logits.", _torch_loss(_torch_of_p()), _torch_loss(_torch_of_both), _torch_loss(_torch_chosen)),
         _mistake("PyTorch's loss on probabilities", "binary_cross_entropy takes probabilities and cuts its logarithms at -100: at |z| = 1000 loss and gradients are lost. There is one that takes logits.", _torch_loss(_torch_of_p(cut=True))),
-        _mistake("epsilon in the logarithm", "A small number added to p (or a clamp) caps the loss and kills the gradient of the worst mistakes. Stay with the logits.", *(_torch_loss(_torch_added(e)) for e in (1e-12, 1e-7, 1e-8, 1e-10, 1e-6, 1e-15)), *(_torch_loss(_torch_of_p(lambda p, e=e: p.clamp(e, 1 - e))) for e in (1e-7, 1e-12, 1e-8, 1e-6))),
+        _mistake("epsilon in the logarithm", "A small number added to p (or a clamp) caps the loss and kills the gradient of the worst mistakes. Stay with the logits.", *(_torch_loss(_torch_added(e)) for e in (1e-12, 1e-7, 1e-8, 1e-10)), *(_torch_loss(_torch_of_p(lambda p, e=e: p.clamp(e, 1 - e))) for e in (1e-7, 1e-12, 1e-8))),
         _mistake("exponential overflows", "torch.exp overflows near 1000 just as NumPy does, and inf - inf or inf/inf is nan. PyTorch has the logarithm of a sigmoid as one function.", _torch_loss(_torch_overflow), _torch_loss(_torch_margin)),
         _mistake("kink at z = 0", "The value is right everywhere, the gradient is not where z is exactly 0: max(z, 0) and |z| have kinks there that cancel in the sum but not for autograd, and w = 0, b = 0 is where training often begins. Use one smooth function.", _torch_loss(_torch_kink("clamp")), _torch_loss(_torch_kink("relu"))),
         Misconception("column against row", _torch_outer, "Somewhere a column (N, 1) meets a row (N,): the two broadcast to N × N losses, every prediction against every label, and the mean hides it. Print the shapes."),
