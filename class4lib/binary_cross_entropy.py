@@ -10,7 +10,8 @@ import numpy as np
 from numpy import ndarray
 
 from class4lib.basics import sigmoid
-from class4lib.guards import array, guarded, reduction as reductions
+from class4lib.guards import array, guarded
+from class4lib.guards import reduction as reductions
 from class4lib.types import Reduction
 
 __all__ = [
@@ -53,7 +54,7 @@ def bernoulli_likelihood(p: ndarray, y: ndarray) -> ndarray:
 
     Source: Goodfellow et al. 2016, eq. 3.18.
 
-    >>> bernoulli_likelihood([0.25, 0.25], [1, 0]).tolist()
+    >>> bernoulli_likelihood(np.array([0.25, 0.25]), np.array([1, 0])).tolist()
     [0.25, 0.75]
     """
     return y * p + (1.0 - y) * (1.0 - p)  # the power form needs no power where y is 0 or 1
@@ -97,7 +98,7 @@ def binary_cross_entropy(p: ndarray, y: ndarray, reduction: Reduction = "mean") 
 
     Source: Goodfellow et al. 2016, section 6.2.2.2.
 
-    >>> float(binary_cross_entropy([0.0, 0.5], [1, 1]))
+    >>> float(binary_cross_entropy(np.array([0.0, 0.5]), np.array([1, 1])))
     inf
     """
     with np.errstate(divide="ignore"):  # log 0 = -inf is the answer, not an accident
@@ -150,7 +151,7 @@ def bce_with_logits(z: ndarray, y: ndarray, reduction: Reduction = "mean") -> fl
 
     Source: Goodfellow et al. 2016, section 6.2.2.2.
 
-    >>> bce_with_logits([1000.0, -1000.0], [0, 1], "none").tolist()
+    >>> bce_with_logits(np.array([1000.0, -1000.0]), np.array([0, 1]), "none").tolist()
     [1000.0, 1000.0]
     """
     losses = np.maximum(z, 0.0) - z * y + np.log1p(np.exp(-np.abs(z)))  # (N,); the first two cancel exactly before the small term comes

@@ -55,7 +55,7 @@ def _compare_sequence(expected: list | tuple, got: Any, tolerance: Tolerance, na
     if isinstance(got, np.ndarray) and got.ndim:
         if names and len(got) != len(expected):
             return [Mismatch("type", f"{_it(part)} must be {len(expected)} results ({', '.join(names)}), got {kind_of(got)}", part, got, expected)]
-        got = list(got)
+        got = [np.asarray(v) for v in got]  # an entry is a 0-d array, and no NumPy integer
     if got is None:
         return [Mismatch("missing", f"{_it(part)} is None: is a `return` missing?", part, got, expected)]
     if not isinstance(got, list | tuple):

@@ -50,3 +50,36 @@ def sample(context: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=tuple(shape)) * (1.0 + np.arange(shape[-1]) / 8)
     return np.where(rng.random(x.shape) < 0.25, 0.0, x)
+
+
+@double
+def noisy_model(context: Any, weights: np.ndarray, p: float) -> Callable[..., np.ndarray]:
+    """model(x, rng): a linear model whose inputs are dropped with probability p."""
+
+    def model(x: Any, rng: np.random.Generator) -> np.ndarray:
+        context.log.append("model")
+        return (np.asarray(x) * (rng.random(np.shape(x)) >= p) / (1.0 - p)) @ weights
+
+    return model
+
+
+@double
+def shared(context: Any, name: str, value: Any) -> Any:
+    """A value that all steps of a script share: the very object, as the steps before left it; "shift" finds it under its name."""
+    return context.variables.setdefault(name, value)
+
+
+@double
+def relu_net(context: Any, weights: list[Any], skip: bool = False) -> Callable[[Any], np.ndarray]:
+    """A function of rows: x @ W for each of the weights with ReLU in between (one weight: a linear map); skip adds x at the end."""
+
+    def f(x: Any) -> np.ndarray:
+        x = np.asarray(x, dtype=np.float64)
+        y = x @ np.asarray(weights[0])
+        for W in weights[1:]:
+            y = np.maximum(y, 0.0) @ np.asarray(W)
+        y = x + y if skip else y
+        context.log.append([list(x.shape), list(y.shape)])
+        return y
+
+    return f

@@ -4,6 +4,7 @@ Everywhere p is the probability to DROP, 0 <= p < 1, and dropout is inverted: wh
 changes nothing. A mask holds the factor of each entry, 0 or 1/(1-p); it is returned so that backward can use the same one.
 """
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -94,10 +95,10 @@ def dropout(x: ndarray, p: float, *, training: bool, rng: Generator | None = Non
     >>> y.tolist(), mask.tolist()
     ([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     """
-    mask = np.ones_like(x)
-    if training and p > 0:
-        keep = rng.random(x.shape) >= p  # P(u < p) = p
-        mask = keep.astype(x.dtype) / (1.0 - p)
+    if not (training and p):  # nothing is drawn
+        return x.copy(), np.ones_like(x)
+    keep = rng.random(x.shape) >= p  # P(u < p) = p
+    mask = keep.astype(x.dtype) / (1.0 - p)
     return mask * x, mask
 
 
@@ -184,3 +185,27 @@ def mc_dropout_predict(model: Callable[[ndarray, Generator], ndarray], x: ndarra
     """
     samples = np.stack([np.array(model(x, rng)) for _ in range(n_samples)])  # copies: a model may reuse its buffer
     return samples.mean(axis=0), samples.std(axis=0)
+
+
+def dropout_layer_in_torch(x: Any, W: Any, b: Any, u: Any, p: float) -> Any:
+    """A hidden layer with inverted dropout in PyTorch's tensor operations: affine, ReLU, dropout, in training.
+
+    Args:
+        x: (N, D) float64 tensor.
+        W: (D, M) float64 tensor.
+        b: (M,) float64 tensor.
+        u: (N, M) float64 tensor, uniform in [0, 1), drawn by the caller: a unit is DROPPED where u < p.
+        p: probability to DROP, 0 <= p < 1.
+
+    Returns:
+        (N, M) tensor that can be differentiated in x, W and b.
+
+    Formula:
+        relu(x @ W + b) * [u >= p] / (1 - p)
+
+    Source: Srivastava et al. 2014, section 10.
+    """
+    import torch
+
+    keep = (u >= p).to(x.dtype)  # (N, M)
+    return torch.relu(x @ W + b) * keep / (1.0 - p)

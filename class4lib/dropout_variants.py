@@ -3,6 +3,8 @@
 Everywhere p is the probability to DROP, 0 <= p < 1; masks hold 0 or 1/(1-p), are drawn for each example separately, and are returned.
 Relatives that are not exercises: DropBlock drops squares of pixels (Ghiasi et al. 2018), stochastic depth whole layers (Huang et al. 2016).
 """
+from typing import Any
+
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
@@ -74,7 +76,7 @@ def spatial_dropout(x: ndarray, p: float, *, training: bool, rng: Generator | No
     Source: Tompson et al. 2015, section 3.2; torch.nn.Dropout2d does the same.
     """
     mask = np.ones_like(x[:, :, :1, :1])
-    if training and p > 0:
+    if training and p:
         keep = rng.random((*x.shape[:2], 1, 1)) >= p  # one draw a map
         mask = keep.astype(x.dtype) / (1.0 - p)
     return mask * x, mask
@@ -119,10 +121,10 @@ def dropconnect(x: ndarray, W: ndarray, b: ndarray, p: float, *, training: bool,
     Source: Wan et al. 2013, section 3 (they drop the bias too, their p keeps, and they do not rescale in training).
     """
     mask = np.ones((*x.shape, W.shape[1]), dtype=x.dtype)  # (N, D, M)
-    if training and p > 0:
+    if training and p:
         keep = rng.random(mask.shape) >= p
         mask = keep.astype(x.dtype) / (1.0 - p)
-    y = (x[:, None, :] @ (mask * W))[:, 0, :] + b  # (N, 1, D) @ (N, D, M): each example has a matrix of its own
+    y = (x[:, None, :] @ (mask * W)).squeeze(1) + b  # (N, 1, D) @ (N, D, M): each example has a matrix of its own
     return y, mask
 
 
@@ -145,6 +147,30 @@ def dropconnect_backward(dy: ndarray, x: ndarray, W: ndarray, mask: ndarray) -> 
         dL/dW_dm = sum_n x_nd m_ndm dy_nm
         dL/db_m = sum_n dy_nm
     """
-    dx = ((mask * W) @ dy[:, :, None])[:, :, 0]  # (N, D, M) @ (N, M, 1)
+    dx = ((mask * W) @ dy[:, :, None]).squeeze(2)  # (N, D, M) @ (N, M, 1)
     dW = np.einsum("nd,ndm,nm->dm", x, mask, dy)
     return dx, dW, dy.sum(axis=0)
+
+
+def dropconnect_in_torch(x: Any, W: Any, b: Any, keep: Any, p: float) -> Any:
+    """An affine layer with dropped weights in PyTorch's tensor operations, the draws given.
+
+    Args:
+        x: (N, D) float64 tensor.
+        W: (D, M) float64 tensor; kept weights are rescaled.
+        b: (M,) float64 tensor, never dropped.
+        keep: (N, D, M) boolean tensor, one matrix for each example; True keeps a weight.
+        p: the probability with which a weight was dropped, 0 <= p < 1.
+
+    Returns:
+        y (N, M), which can be differentiated in x, W and b.
+
+    Formula:
+        y_n = x_n @ (keep_n * W) / (1 - p) + b
+
+    Source: Wan et al. 2013, section 3.
+    """
+    import torch
+
+    thinned = keep * W / (1.0 - p)  # (N, D, M); keep / (1 - p) alone would be float32
+    return torch.bmm(x[:, None, :], thinned).squeeze(1) + b

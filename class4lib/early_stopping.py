@@ -194,3 +194,28 @@ def expected_excess_risk(eigenvalues: ndarray, w_star: ndarray, lr: float, n_ste
     bias = left**2 @ (eigenvalues * w_star**2)
     variance = ((1.0 - left) ** 2).sum(axis=1) * noise_variance / n_examples  # lambda cancels: nothing is divided by 0
     return bias + variance
+
+
+def stopped_fit_in_torch(X: Any, y: Any, lr: float, n_steps: int) -> Any:
+    """Predictions of a linear model whose training was stopped, in PyTorch's tensor operations: training itself is what is differentiated.
+
+    n_steps steps of gradient descent on mean_i ½ (x_i . w - y_i)**2 over all examples, from w = 0, no bias; then X w.
+
+    Args:
+        X: (N, D) float64 tensor; the result can be differentiated in it and in y, through every step.
+        y: (N,) float64 tensor.
+        lr: step size.
+        n_steps: at least 1.
+
+    Returns:
+        (N,) tensor.
+
+    Formula:
+        w <- w - lr X' (X w - y) / N, n_steps times; X w.
+    """
+    import torch
+
+    w = torch.zeros(X.shape[1], dtype=X.dtype)
+    for _ in range(n_steps):
+        w = w - lr * (X @ w - y) @ X / len(X)
+    return X @ w

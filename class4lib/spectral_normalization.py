@@ -3,6 +3,7 @@
 Shapes: W is (D, M), used as x @ W; sigma(W) is its largest singular value, the same for W and its transpose. Vectors u (D,) and v (M,)
 are the singular vectors of the rows' and of the columns' side. Distances are Euclidean.
 """
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,19 @@ def _start_is_usable(function: str, W: ndarray, u: ndarray | None, rng: Generato
         raise ValueError(f"{function}: u must not be 0 everywhere: it has no direction.")
     elif W.any() and not (u @ W).any():
         raise ValueError(f"{function}: u must not be orthogonal to every column of W: the iteration cannot start.")
+
+
+def _guarded_against_zero(iterate: Callable[..., tuple[float, ndarray, ndarray]]) -> Callable[..., tuple[float, ndarray, ndarray]]:
+    """Decorator of power_iteration: W = 0 has no direction to turn to, and is answered without a step."""
+
+    @functools.wraps(iterate)
+    def answered(W: ndarray, n_steps: int, *, u: ndarray | None = None, rng: Generator | None = None) -> tuple[float, ndarray, ndarray]:
+        if W.any():
+            return iterate(W, n_steps, u=u, rng=rng)
+        start = rng.normal(size=len(W)) if u is None and rng is not None else np.asarray(u)
+        return 0.0, start / np.linalg.norm(start), np.full(W.shape[1], W.shape[1] ** -0.5)
+
+    return answered
 
 
 def _layers_chain(function: str, weights: list[ndarray]) -> None:
@@ -92,13 +106,14 @@ def spectral_norm_grad(W: ndarray) -> ndarray:
 
 
 @guarded(W=array("D M", nonempty=True), n_steps=integer(low=1), u=array("D", optional=True), rng=generator(optional=True), also=_start_is_usable)
+@_guarded_against_zero
 def power_iteration(W: ndarray, n_steps: int, *, u: ndarray | None = None, rng: Generator | None = None) -> tuple[float, ndarray, ndarray]:
     """The largest singular value and its vectors by products with W alone; the error falls by (sigma_2 / sigma_1)**2 a step.
 
     Args:
         W: (D, M).
         n_steps: at least 1; one step updates v, then u.
-        u: (D,) start, of any length (not changed), with W'u not 0; None draws one.
+        u: (D,) start, of any length (not changed), with W'u not 0; None draws one from normal numbers.
         rng: draws the start where u is None.
 
     Returns:
@@ -109,20 +124,18 @@ def power_iteration(W: ndarray, n_steps: int, *, u: ndarray | None = None, rng: 
 
     Source: Miyato et al. 2018, section 2.1, eqs. 18 and 19 and algorithm 1.
     """
-    D, M = W.shape
-    u = rng.normal(size=D) if u is None else u
-    u, v = u / np.linalg.norm(u), np.full(M, M**-0.5)
-    for _ in range(n_steps if W.any() else 0):  # W = 0 has no direction to turn to
+    u = rng.normal(size=len(W)) if u is None else u  # its length does not matter: v is brought to length 1
+    for _ in range(n_steps):
         v = u @ W  # (M,), W'u
-        v /= np.linalg.norm(v)
+        v = v / np.linalg.norm(v)
         u = W @ v  # (D,)
-        u /= np.linalg.norm(u)
+        u = u / np.linalg.norm(u)
     return float(u @ W @ v), u, v
 
 
 @guarded(W=array("D M", nonempty=True))
 def spectral_normalize(W: ndarray) -> ndarray:
-    """W scaled so that it stretches no vector, and one not at all.
+    """W scaled so that it stretches no vector, and keeps the length of one.
 
     Args:
         W: (D, M).
@@ -135,7 +148,8 @@ def spectral_normalize(W: ndarray) -> ndarray:
 
     Source: Miyato et al. 2018, eq. 8.
     """
-    return W / (spectral_norm_svd(W) or 1.0)
+    sigma = spectral_norm_svd(W)
+    return W / sigma if sigma else W
 
 
 @guarded(W=array("D M", nonempty=True), dy=array("D M"), also=_not_zero)
@@ -180,6 +194,24 @@ def lipschitz_upper_bound(weights: Sequence[ndarray]) -> float:
     return float(np.prod([spectral_norm_svd(W) for W in weights]))
 
 
+@guarded(W1=array("D H", nonempty=True), W2=array("H D", nonempty=True))
+def residual_lipschitz_bound(W1: ndarray, W2: ndarray) -> float:
+    """A number that no quotient |f(a) - f(b)| / |a - b| of the residual block f(x) = x + relu(x @ W1) @ W2 exceeds.
+
+    Args:
+        W1: (D, H).
+        W2: (H, D).
+
+    Returns:
+        A number.
+
+    Derivation:
+        f(a) - f(b) = (a - b) + (F(a) - F(b)), and |F(a) - F(b)| <= sigma(W1) sigma(W2) |a - b|
+        |f(a) - f(b)| <= (1 + sigma(W1) sigma(W2)) |a - b|: the lengths of two paths add
+    """
+    return 1.0 + spectral_norm_svd(W1) * spectral_norm_svd(W2)
+
+
 @guarded(f=_row_function, x=array("N D"))
 def empirical_lipschitz(f: Callable[[ndarray], ndarray], x: ndarray) -> float:
     """Largest stretch of f over all pairs of the given points: a LOWER bound of its Lipschitz constant.
@@ -204,3 +236,32 @@ def empirical_lipschitz(f: Callable[[ndarray], ndarray], x: ndarray) -> float:
         apart = squares > 0
         largest = np.maximum(largest, np.max(np.vecdot(dy, dy)[apart] / squares[apart], initial=0.0))  # NaN stays NaN
     return float(np.sqrt(largest))
+
+
+def spectral_linear_in_torch(x: Any, W: Any, u: Any) -> Any:
+    """A spectrally normalised layer without bias, in PyTorch's tensor operations; one power step from u estimates sigma.
+
+    The singular vectors count as constants, as in torch's own spectral_norm: the gradient reaches W directly and through sigma = u'Wv
+    with u and v held fixed, and does not reach the start u.
+
+    Args:
+        x: (N, D) float64 tensor.
+        W: (D, M) float64 tensor; the result can be differentiated in x and W.
+        u: (D,) float64 tensor, the start, of any length; not changed.
+
+    Returns:
+        (N, M), x @ (W / sigma).
+
+    Formula:
+        without gradient v = W'u / |W'u|, u = W v / |W v|; with gradient sigma = u' W v, y = x W / sigma.
+
+    Source: Miyato et al. 2018, algorithm 1.
+    """
+    import torch
+
+    with torch.no_grad():
+        v = u @ W
+        v = v / v.norm()
+        u = W @ v
+        u = u / u.norm()
+    return x @ (W / (u @ W @ v))

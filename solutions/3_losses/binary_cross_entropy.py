@@ -265,7 +265,7 @@ def paths():
 @experiment("sigmoid", "bce_with_logits_grad")
 def two_paths():
     fig, ax = plots.figure(width=6)
-    for colour, (name, path) in zip(plots.COLOURS, paths.items()):
+    for colour, (name, path) in zip(plots.COLOURS, paths.items(), strict=False):
         ax.plot(np.arange(1, len(path) + 1), path, color=colour, linewidth=1.8)
         ax.annotate(f"{name}, step {len(path) - 1:,}", (len(path), path[-1]), xytext=(-8 if len(path) > 100 else 8, -12), textcoords="offset points", ha="right" if len(path) > 100 else "left", color=colour, fontsize=9)
     ax.set(xscale="log", xlabel="step", ylabel="logit z")

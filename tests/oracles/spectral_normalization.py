@@ -17,14 +17,19 @@ def spectral_norm_grad(W: np.ndarray) -> np.ndarray:
     return w.grad.numpy()
 
 
-def power_iteration(W: np.ndarray, n_steps: int, u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """torch's parametrization of the transpose: its weight is (out, in), and it updates the vector of the rows first."""
+def _normalised_layer(W: np.ndarray, n_steps: int, u: np.ndarray) -> tuple[nn.Module, nn.Module]:
     layer = nn.Linear(*W.shape, bias=False, dtype=torch.float64)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(W.T))
     spectral_norm(layer, n_power_iterations=n_steps)
     state = layer.parametrizations.weight[0]
     state._v.copy_(torch.tensor(u / np.linalg.norm(u)))
+    return layer, state
+
+
+def power_iteration(W: np.ndarray, n_steps: int, u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """torch's parametrization of the transpose: its weight is (out, in), and it updates the vector of the rows first."""
+    layer, state = _normalised_layer(W, n_steps, u)
     layer(torch.zeros(1, W.shape[0], dtype=torch.float64))  # one pass in training mode is n_steps iterations
     return float(torch.vdot(state._u, torch.tensor(W.T) @ state._v)), state._v.numpy(), state._u.numpy()
 
@@ -66,3 +71,12 @@ def empirical_lipschitz(x: np.ndarray, y: np.ndarray) -> float:
     """Over pairs of different rows of x with images y."""
     distances = torch.pdist(torch.tensor(x))
     return float((torch.pdist(torch.tensor(y)) / distances)[distances > 0].max())
+
+
+def spectral_linear(x: np.ndarray, W: np.ndarray, u: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """y, dx, dW of torch's layer in training mode, one power step from u."""
+    layer, _ = _normalised_layer(W, 1, u)
+    leaf = torch.tensor(x, requires_grad=True)
+    y = layer(leaf)
+    y.backward(torch.tensor(dy))
+    return y.detach().numpy(), leaf.grad.numpy(), layer.parametrizations.weight.original.grad.numpy().T

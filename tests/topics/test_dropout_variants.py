@@ -134,6 +134,21 @@ def test_inputs_stay_as_they_were_and_float32_stays(rng):
         assert_array_equal(after, before)
 
 
+def test_dropconnect_in_torch_is_the_layer_with_its_mask_given(rng):
+    import torch
+
+    x, W, b = layer(rng)
+    y, mask = lib.dropconnect(x, W, b, 0.2, training=True, rng=rng)
+    dy = rng.normal(size=y.shape)
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, W, b)]
+    z = lib.dropconnect_in_torch(*leaves, torch.tensor(mask > 0), 0.2)
+    z.backward(torch.tensor(dy))
+    assert z.dtype == torch.float64
+    assert_allclose(z.detach().numpy(), y, rtol=1e-12)
+    for leaf, gradient in zip(leaves, lib.dropconnect_backward(dy, x, W, mask), strict=True):
+        assert_allclose(leaf.grad.numpy(), gradient, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -3,6 +3,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from class4lib import early_stopping as lib
@@ -188,6 +189,16 @@ def test_a_direction_without_curvature_adds_nothing_and_warns_nothing():
 
 def test_eigenvalues_that_rounding_made_negative_are_let_through():
     assert np.all(np.isfinite(lib.expected_excess_risk([1.0, -1e-17], [1.0, 1.0], 0.5, 3, 1.0, 5)))
+
+
+def test_a_stopped_fit_in_torch_is_the_filter_and_its_slope_in_the_targets_is_the_degrees_of_freedom(rng):
+    X, y = torch.tensor(rng.normal(size=(7, 3))), torch.tensor(rng.normal(size=7), requires_grad=True)
+    eigenvalues, vectors = np.linalg.eigh(X.numpy().T @ X.numpy() / 7)
+    w_star = vectors.T @ np.linalg.lstsq(X.numpy(), y.detach().numpy())[0]
+    path = lib.gradient_descent_path(eigenvalues, w_star, 0.2, 6)
+    assert_allclose(lib.stopped_fit_in_torch(X, y, 0.2, 6).detach().numpy(), X.numpy() @ vectors @ path[-1], rtol=1e-10)
+    jacobian = torch.autograd.functional.jacobian(lambda t: lib.stopped_fit_in_torch(X, t, 0.2, 6), y)
+    assert_allclose(float(jacobian.trace()), lib.gradient_descent_path(eigenvalues, np.ones(3), 0.2, 6)[-1].sum(), rtol=1e-10)
 
 
 def test_withholding_the_class_withholds_its_methods():

@@ -1,6 +1,7 @@
 """spectral_normalization: the library against PyTorch, central differences, invariants, degenerate matrices and bad input."""
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from class4lib import spectral_normalization as lib
@@ -138,6 +139,26 @@ def test_the_product_bound_is_attained_by_a_rank_one_chain_and_not_by_a_residual
     assert lib.empirical_lipschitz(lambda x: np.maximum(x @ weights[0], 0) @ weights[1], x) == lib.lipschitz_upper_bound(weights) == 6.0
     residual = lib.empirical_lipschitz(lambda x: x + np.maximum(x @ weights[0], 0) @ weights[1], x)
     assert residual == 1 + lib.lipschitz_upper_bound(weights)
+
+
+def test_the_residual_bound_is_attained_where_the_branch_doubles_what_the_skip_carries(rng):
+    W1, W2 = np.array([[3.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 0.5], [0.0, 0.0]])
+    x = np.array([[0.0, 0.0], [1.0, 0.0]])
+    bound = lib.residual_lipschitz_bound(W1, W2)
+    assert bound == lib.empirical_lipschitz(lambda x: x + np.maximum(x @ W1, 0) @ W2, x) == 7.0
+    W1, W2, x = rng.normal(size=(3, 5)), rng.normal(size=(5, 3)), rng.normal(size=(80, 3))
+    observed = lib.empirical_lipschitz(lambda x: x + torch_lib.relu_net([W1, W2], x), x)
+    assert observed < lib.residual_lipschitz_bound(W1, W2) == pytest.approx(1 + torch_lib.lipschitz_upper_bound([W1, W2]), rel=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (3, 5), (5, 3)])
+def test_spectral_linear_in_torch_has_the_values_and_gradients_of_pytorchs_layer(shape, rng):
+    x, W, u, dy = rng.normal(size=(2, shape[0])), rng.normal(size=shape), rng.normal(size=shape[0]), rng.normal(size=(2, shape[1]))
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, W)]
+    y = lib.spectral_linear_in_torch(*leaves, torch.tensor(u))
+    y.backward(torch.tensor(dy))
+    for got, expected in zip((y.detach(), *(leaf.grad for leaf in leaves)), torch_lib.spectral_linear(x, W, u, dy), strict=True):
+        assert_allclose(got.numpy(), expected, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (7, 3), (20, 5)])
