@@ -35,7 +35,7 @@ audit: $(STAMP)  ## check the checkers of the whole course
 	@$(BIN)/class4 audit
 
 lint: $(STAMP)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/mypy
 
 # Debian's bare python3 has no ensurepip: there the system's pip fills the new environment. It needs python3-pip or a pip of its own.
 $(STAMP): pyproject.toml constraints.txt

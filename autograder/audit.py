@@ -4,6 +4,7 @@ Per exercise: the solution earns everything and the release nothing, every misco
 written without sight of the reference pass, at least twenty mutants of the reference are refused (or listed as equivalent, with a reason,
 at most one in twenty), and every T line of the course has its case.
 """
+
 import ast
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,11 +45,15 @@ def audit_topic(topic: Topic, pool: Pool) -> list[Report]:
     released = find_exercises(names, _cells(notebook, release=True))
     answers = answers_of(topic)
     with ThreadPoolExecutor(pool.size) as threads:
-        jobs = [threads.submit(_audit, topic, e, solved, released, answers.get(e.name, {}), pool) for e in topic.exercises]
+        jobs = [
+            threads.submit(_audit, topic, e, solved, released, answers.get(e.name, {}), pool) for e in topic.exercises
+        ]
         return [j.result() for j in jobs]
 
 
-def _audit(topic: Topic, exercise: Exercise, solved: dict, released: dict, answers: dict[str, str], pool: Pool) -> Report:
+def _audit(
+    topic: Topic, exercise: Exercise, solved: dict, released: dict, answers: dict[str, str], pool: Pool
+) -> Report:
     hidden, public = grade.hidden(exercise.name), grade.public(exercise.name)
     problems = []
     verdict = grade.judge_exercise(topic, exercise, solved[exercise.name], pool)
@@ -57,18 +62,30 @@ def _audit(topic: Topic, exercise: Exercise, solved: dict, released: dict, answe
     verdict = grade.judge_exercise(topic, exercise, released[exercise.name], pool)
     if (verdict.status, verdict.points) != ("not_attempted", 0.0):
         problems.append(f"the release is {verdict.status} with {verdict.points:g} points")
-    problems += [p for sheet, kind in ((hidden, "hidden"), (public, "public")) for p in misconception_problems(exercise, sheet, kind)]
-    problems += [f"T line {trap!r} has no case" for trap in exercise.traps if trap not in {c.trap for c in hidden.cases}]
+    problems += [
+        p
+        for sheet, kind in ((hidden, "hidden"), (public, "public"))
+        for p in misconception_problems(exercise, sheet, kind)
+    ]
+    problems += [
+        f"T line {trap!r} has no case" for trap in exercise.traps if trap not in {c.trap for c in hidden.cases}
+    ]
     for style, source in answers.items():
         verdict = _judge_source(topic, exercise, source, pool, hidden, 10.0)
         if verdict.status != "passed":
-            problems.append(f"the right answer {style!r} is {verdict.status}: {verdict.misconception} {verdict.findings[0].text if verdict.findings else verdict.advice}")
+            problems.append(
+                f"the right answer {style!r} is {verdict.status}: {verdict.misconception} {verdict.findings[0].text if verdict.findings else verdict.advice}"
+            )
     if len(answers) < MIN_ANSWERS:
         problems.append(f"has {len(answers)} right answers of other people, {MIN_ANSWERS} are needed")
     if len(exercise.misconceptions) < MIN_MISCONCEPTIONS:
         problems.append(f"has {len(exercise.misconceptions)} misconceptions, {MIN_MISCONCEPTIONS} are needed")
     made = mutants(exercise, hidden)
-    survivors = [m.change for m in made if _judge_source(topic, exercise, m.source, pool, hidden, MUTANT_SECONDS, explain=False).status == "passed"]
+    survivors = [
+        m.change
+        for m in made
+        if _judge_source(topic, exercise, m.source, pool, hidden, MUTANT_SECONDS, explain=False).status == "passed"
+    ]
     listed = dict(exercise.equivalent_mutants)
     problems += [f"mutant survives: {change}" for change in survivors if change not in listed]
     problems += [f"listed as equivalent but refused or gone: {change}" for change in listed if change not in survivors]
@@ -77,7 +94,16 @@ def _audit(topic: Topic, exercise: Exercise, solved: dict, released: dict, answe
         problems.append(f"has {len(made)} mutants, {MIN_MUTANTS} are needed")
     if equivalent > MAX_EQUIVALENT * len(made):
         problems.append(f"{equivalent} of {len(made)} mutants are listed as equivalent, more than {MAX_EQUIVALENT:.0%}")
-    return Report(exercise.name, topic.name, len(exercise.misconceptions), len(answers), len(made), len(made) - len(survivors), equivalent, tuple(problems))
+    return Report(
+        exercise.name,
+        topic.name,
+        len(exercise.misconceptions),
+        len(answers),
+        len(made),
+        len(made) - len(survivors),
+        equivalent,
+        tuple(problems),
+    )
 
 
 def misconception_problems(exercise: Exercise, sheet: Sheet, kind: str = "hidden") -> Iterator[str]:
@@ -90,7 +116,9 @@ def misconception_problems(exercise: Exercise, sheet: Sheet, kind: str = "hidden
             yield f"misconception {mistake.name!r} is called {verdict.misconception!r} on the {kind} cases"
 
 
-def _judge_source(topic: Topic, exercise: Exercise, source: str, pool: Pool, sheet: Sheet, seconds: float, *, explain: bool = True) -> Verdict:
+def _judge_source(
+    topic: Topic, exercise: Exercise, source: str, pool: Pool, sheet: Sheet, seconds: float, *, explain: bool = True
+) -> Verdict:
     """The verdict on a bare source, which may call the topic's other exercises (the library's are lent, but never the exercise itself)."""
     lent = tuple(n for n in topic.names if n != exercise.name and n not in exercise.absent and f"{n}(" in source)
     modules = library.modules_for(topic, exercise, lent)
@@ -98,7 +126,15 @@ def _judge_source(topic: Topic, exercise: Exercise, source: str, pool: Pool, she
     if modules is None:
         modules, loans = library.modules_for(topic, exercise) or {}, []
     basics = ("set-up", "from class4lib.basics import *")
-    run = pool.run(Job(modules, (basics, *loans, (exercise.name, source)), tuple(c.script for c in sheet.cases), wall_seconds=seconds, torch=exercise.torch))
+    run = pool.run(
+        Job(
+            modules,
+            (basics, *loans, (exercise.name, source)),
+            tuple(c.script for c in sheet.cases),
+            wall_seconds=seconds,
+            torch=exercise.torch,
+        )
+    )
     return judge(sheet, run.outcomes, run.end, explain=explain)
 
 

@@ -4,6 +4,7 @@ A text notebook (solutions/<assignment>/<topic>.py, jupytext's py:percent) marks
 `check="softmax"`, `written="name"`. Source, points and nbgrader's metadata come from the library and the spec. A marker that names nothing
 stops the build, and so does a body that uses a name the notebook does not have.
 """
+
 import ast
 import builtins
 import copy
@@ -78,15 +79,29 @@ def _cells(topic: Topic, raw: NotebookNode, setup_names: set[str]) -> list[Noteb
     markers = {k: raw.metadata[k] for k in MARKERS if k in raw.metadata}
     unknown = set(metadata) - {"tags"}
     if unknown or len(markers) > 1:
-        raise BuildError(f"{topic.name}: a cell is marked {', '.join(sorted(unknown) or sorted(markers))}; known are one of {', '.join(MARKERS)}, and tags. The cell begins: {raw.source[:60]!r}")
+        raise BuildError(
+            f"{topic.name}: a cell is marked {', '.join(sorted(unknown) or sorted(markers))}; known are one of {', '.join(MARKERS)}, and tags. The cell begins: {raw.source[:60]!r}"
+        )
     if "exercise" in markers:
         exercise = topic.exercise(markers["exercise"])
         if raw.source.strip():
-            raise BuildError(f"{topic.name}: the cell of exercise {exercise.name} must be empty: its source is the library's.")
-        return [_heading(exercise), _code(exercise_source(exercise, setup_names | set(topic.names)), exercise.name, solution=True)]
+            raise BuildError(
+                f"{topic.name}: the cell of exercise {exercise.name} must be empty: its source is the library's."
+            )
+        return [
+            _heading(exercise),
+            _code(exercise_source(exercise, setup_names | set(topic.names)), exercise.name, solution=True),
+        ]
     if "check" in markers:
         exercise = topic.exercise(markers["check"])
-        return [_code(f'check("{exercise.name}")', f"check_{exercise.name}", points=0 if exercise.extension else exercise.points, locked=True)]
+        return [
+            _code(
+                f'check("{exercise.name}")',
+                f"check_{exercise.name}",
+                points=0 if exercise.extension else exercise.points,
+                locked=True,
+            )
+        ]
     if "written" in markers:
         return [_written(topic, markers["written"], raw.source)]
     if "setup" in markers:
@@ -99,11 +114,22 @@ def _heading(exercise: Exercise) -> NotebookNode:
     kind = "bonus, " if exercise.extension else ""
     points = f"{exercise.points:g} point{'s' if exercise.points != 1 else ''}"
     dots = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
-    return nbformat.v4.new_markdown_cell(f"### Exercise: `{exercise.name}`\n\n{kind}{points} · about {exercise.minutes} minutes · difficulty {dots} · stuck? `hint(\"{exercise.name}\")`")
+    return nbformat.v4.new_markdown_cell(
+        f'### Exercise: `{exercise.name}`\n\n{kind}{points} · about {exercise.minutes} minutes · difficulty {dots} · stuck? `hint("{exercise.name}")`'
+    )
 
 
-def _code(source: str, grade_id: str, *, solution: bool = False, points: float | None = None, locked: bool = False) -> NotebookNode:
-    nbgrader = {"grade": points is not None, "grade_id": grade_id, "locked": locked, "schema_version": 3, "solution": solution, "task": False}
+def _code(
+    source: str, grade_id: str, *, solution: bool = False, points: float | None = None, locked: bool = False
+) -> NotebookNode:
+    nbgrader = {
+        "grade": points is not None,
+        "grade_id": grade_id,
+        "locked": locked,
+        "schema_version": 3,
+        "solution": solution,
+        "task": False,
+    }
     if points is not None:
         nbgrader["points"] = points
     return nbformat.v4.new_code_cell(source, metadata={"nbgrader": nbgrader})
@@ -112,11 +138,23 @@ def _code(source: str, grade_id: str, *, solution: bool = False, points: float |
 def _written(topic: Topic, name: str, source: str) -> NotebookNode:
     found = [w for w in topic.written if w.name == name]
     if not found:
-        raise BuildError(f"{topic.name}: a cell is marked written={name!r}; the spec has {', '.join(w.name for w in topic.written) or 'none'}.")
+        raise BuildError(
+            f"{topic.name}: a cell is marked written={name!r}; the spec has {', '.join(w.name for w in topic.written) or 'none'}."
+        )
     if not all(level in source for level in RUBRIC):
-        raise BuildError(f"{topic.name}: the written answer {name} needs a rubric of three lines that begin {', '.join(RUBRIC)}.")
+        raise BuildError(
+            f"{topic.name}: the written answer {name} needs a rubric of three lines that begin {', '.join(RUBRIC)}."
+        )
     text = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
-    nbgrader = {"grade": True, "grade_id": name, "locked": False, "points": found[0].points, "schema_version": 3, "solution": True, "task": False}
+    nbgrader = {
+        "grade": True,
+        "grade_id": name,
+        "locked": False,
+        "points": found[0].points,
+        "schema_version": 3,
+        "solution": True,
+        "task": False,
+    }
     return nbformat.v4.new_markdown_cell(text, metadata={"nbgrader": nbgrader})
 
 
@@ -139,7 +177,9 @@ def _check_complete(topic: Topic, cells: list[NotebookNode]) -> None:
             raise BuildError(f"{topic.name}: the notebook must have {grade_id} once, got {ids.count(grade_id)} times.")
     order = [i for i in ids if i in topic.names]
     if order != list(topic.names):
-        raise BuildError(f"{topic.name}: the exercises stand in the order {', '.join(order)}; the spec's is {', '.join(topic.names)}.")
+        raise BuildError(
+            f"{topic.name}: the exercises stand in the order {', '.join(order)}; the spec's is {', '.join(topic.names)}."
+        )
 
 
 def exercise_source(exercise: Exercise, known: set[str]) -> str:
@@ -205,12 +245,19 @@ def _check_free_names(exercise: Exercise, node: ast.AST, known: set[str]) -> Non
             part.annotation = ast.Constant(None)
     free = global_names(ast.unparse(node)) - known - set(dir(builtins)) - {exercise.name}
     if free:
-        raise BuildError(f"{exercise.name}: its body uses {', '.join(sorted(free))}, which the notebook does not have: import it in the set-up cell, or write the body without it.")
+        raise BuildError(
+            f"{exercise.name}: its body uses {', '.join(sorted(free))}, which the notebook does not have: import it in the set-up cell, or write the body without it."
+        )
 
 
 def cleared(source: str) -> str:
     """A cell's source with the parts between solution marks replaced by the stub, as nbgrader's ClearSolutions does."""
-    return re.sub(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION", r"\1raise NotImplementedError  # your code here", source, flags=re.M | re.S)
+    return re.sub(
+        r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION",
+        r"\1raise NotImplementedError  # your code here",
+        source,
+        flags=re.M | re.S,
+    )
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
@@ -226,9 +273,17 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         kept = {k: os.environ.get(k) for k in ("CLASS4_PROGRESS", "PYDEVD_DISABLE_FILE_VALIDATION")}
         os.environ.update({"CLASS4_PROGRESS": f"{scratch}/progress.json", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
         try:
-            NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}).execute()
+            NotebookClient(
+                notebook,
+                timeout=600,
+                kernel_name="python3",
+                record_timing=False,
+                resources={"metadata": {"path": str(folder)}},
+            ).execute()
         except CellExecutionError as error:
-            raise BuildError(f"{notebook.metadata['class4']['topic']}: a cell of the solution raised.\n{error}") from None
+            raise BuildError(
+                f"{notebook.metadata['class4']['topic']}: a cell of the solution raised.\n{error}"
+            ) from None
         finally:
             for k, v in kept.items():
                 os.environ.pop(k, None) if v is None else os.environ.__setitem__(k, v)
@@ -268,7 +323,13 @@ def release(assignment: str, *, force: bool = False) -> None:
         build_solution(course.topic(name), force=force)
     (course.root() / "var").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", assignment, "--force", "--create"]
-    done = subprocess.run(command, cwd=course.root(), capture_output=True, text=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"})
+    done = subprocess.run(
+        command,
+        cwd=course.root(),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+    )
     if "there are submissions associated with it" in done.stderr:
         raise BuildError(
             f"{assignment}: its notebooks changed and the gradebook holds hand-ins of the old ones, which nbgrader does not rewrite. "

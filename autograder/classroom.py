@@ -1,4 +1,5 @@
 """A class, graded: hand-ins to verdict files in parallel, then through stock nbgrader into gradebook and feedback."""
+
 import os
 import subprocess
 import sys
@@ -22,13 +23,22 @@ def nbgrader(*arguments: str) -> str:
         NbgraderError: it failed.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # nbgrader looks for alembic there
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=course.root(), capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=course.root(),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
+        check=False,
+    )
     if done.returncode:
         raise NbgraderError(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
     return done.stderr
 
 
-def grade_class(assignment: str, roster: Sequence[Student], *, workers: int = 2, progress: Callable[[str], None] = lambda _: None) -> list[Row]:
+def grade_class(
+    assignment: str, roster: Sequence[Student], *, workers: int = 2, progress: Callable[[str], None] = lambda _: None
+) -> list[Row]:
     """Judge every hand-in of an assignment and write the verdict files. One bad submission never disturbs another.
 
     Args:
@@ -64,14 +74,18 @@ def into_gradebook(assignment: str, rows: Sequence[Row], progress: Callable[[str
         for row in rows:
             if row.on_roster:
                 s = row.student
-                gradebook.update_or_create_student(s.id, first_name=s.first_name or None, last_name=s.last_name or None, email=s.email or None)
+                gradebook.update_or_create_student(
+                    s.id, first_name=s.first_name or None, last_name=s.last_name or None, email=s.email or None
+                )
     problems = []
     for row in rows:
         if row.status == "missing":
             continue
         result = api.autograde(assignment, row.student.id, force=True, create=True)
         if not result["success"]:
-            problems.append(f"{row.student.id}: {(result.get('error') or result.get('log') or 'nbgrader gave no reason').strip().splitlines()[-1]}")
+            problems.append(
+                f"{row.student.id}: {(result.get('error') or result.get('log') or 'nbgrader gave no reason').strip().splitlines()[-1]}"
+            )
         progress(row.student.id)
     return problems
 

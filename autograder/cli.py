@@ -1,4 +1,5 @@
 """The command line: `class4 --help`."""
+
 import functools
 import json
 import sys
@@ -15,7 +16,16 @@ from autograder.collect import Unreadable
 from autograder.report import RosterError
 from autograder.spec import SpecError
 
-ERRORS = (BuildError, SpecError, Unreadable, RosterError, course.UnknownNameError, FileNotFoundError, RuntimeError, PermissionError)
+ERRORS = (
+    BuildError,
+    SpecError,
+    Unreadable,
+    RosterError,
+    course.UnknownNameError,
+    FileNotFoundError,
+    RuntimeError,
+    PermissionError,
+)
 
 
 def says_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +108,9 @@ def check(notebook: Path) -> None:
         click.echo(note)
     for exercise in verdict.exercises:
         click.echo(feedback.text(exercise) + "\n")
-    click.echo(f"{verdict.points:g} of {verdict.max_points:g} points on the public cases, bonus {verdict.bonus:g} of {verdict.max_bonus:g}")
+    click.echo(
+        f"{verdict.points:g} of {verdict.max_points:g} points on the public cases, bonus {verdict.bonus:g} of {verdict.max_bonus:g}"
+    )
     sys.exit(0 if all(e.status == "passed" for e in verdict.exercises if not e.extension) else 1)
 
 
@@ -131,14 +143,30 @@ def judge(notebook: Path, as_json: bool) -> None:
         if exercise.status != "passed":
             mistake = f"{exercise.misconception}: " if exercise.misconception else ""
             click.echo(f"    {mistake}{exercise.advice}")
-    click.echo(f"{verdict.points:g} of {verdict.max_points:g} points, bonus {verdict.bonus:g} of {verdict.max_bonus:g} (isolation: {verdict.isolation})")
+    click.echo(
+        f"{verdict.points:g} of {verdict.max_points:g} points, bonus {verdict.bonus:g} of {verdict.max_bonus:g} (isolation: {verdict.isolation})"
+    )
 
 
 @main.command()
 @click.argument("assignment", required=False)
-@click.option("--submitted", type=click.Path(path_type=Path), help="Folder with <student>/<assignment>/*.ipynb; copied to var/submitted first.")
-@click.option("--roster", type=click.Path(path_type=Path), help="CSV with the columns id, first_name, last_name, email. Default: var/roster.csv where it exists.")
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes that run students' code at the same time.")
+@click.option(
+    "--submitted",
+    type=click.Path(path_type=Path),
+    help="Folder with <student>/<assignment>/*.ipynb; copied to var/submitted first.",
+)
+@click.option(
+    "--roster",
+    type=click.Path(path_type=Path),
+    help="CSV with the columns id, first_name, last_name, email. Default: var/roster.csv where it exists.",
+)
+@click.option(
+    "--workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes that run students' code at the same time.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the class as JSON.")
 @says_errors
 def grade(assignment: str | None, submitted: Path | None, roster: Path | None, workers: int, as_json: bool) -> None:
@@ -164,7 +192,9 @@ def grade(assignment: str | None, submitted: Path | None, roster: Path | None, w
     for name in names:
         folders = set(record.students_with_folders()) | {s.id for s in students}
         if not folders:
-            raise FileNotFoundError("nobody handed anything in: var/submitted is empty and there is no roster. Give --submitted DIR.")
+            raise FileNotFoundError(
+                "nobody handed anything in: var/submitted is empty and there is no roster. Give --submitted DIR."
+            )
         step, end = progress(len(folders), f"{name}: judging")
         graded = classroom.grade_class(name, students, workers=workers, progress=step)
         end()
@@ -178,12 +208,35 @@ def grade(assignment: str | None, submitted: Path | None, roster: Path | None, w
             console.print(report.table(graded))
     report.write_export(course.root() / "var" / "grades.csv", rows)
     if as_json:
-        click.echo(json.dumps([{"student": r.student.id, "assignment": r.assignment, "status": r.status, "points": r.points, "max_points": r.max_points, "bonus": r.bonus, "notes": list(r.notes), "notebooks": [v.to_json() for v in r.verdicts]} for r in rows], indent=1, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                [
+                    {
+                        "student": r.student.id,
+                        "assignment": r.assignment,
+                        "status": r.status,
+                        "points": r.points,
+                        "max_points": r.max_points,
+                        "bonus": r.bonus,
+                        "notes": list(r.notes),
+                        "notebooks": [v.to_json() for v in r.verdicts],
+                    }
+                    for r in rows
+                ],
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
     else:
         levels = {v.isolation for r in rows for v in r.verdicts if v.isolation}
-        click.echo(f"Grades: var/grades.csv · gradebook: var/gradebook.db · isolation: {', '.join(sorted(levels)) or 'nothing ran'}")
+        click.echo(
+            f"Grades: var/grades.csv · gradebook: var/gradebook.db · isolation: {', '.join(sorted(levels)) or 'nothing ran'}"
+        )
         if levels - {"landlock+seccomp"}:
-            click.echo("class4: this machine cannot enclose students' code fully (Linux 5.13 with Landlock and seccomp does): take these grades as provisional.", err=True)
+            click.echo(
+                "class4: this machine cannot enclose students' code fully (Linux 5.13 with Landlock and seccomp does): take these grades as provisional.",
+                err=True,
+            )
     for problem in problems:
         click.echo(f"class4: not recorded in the gradebook: {problem}", err=True)
     sys.exit(1 if problems else 0)
@@ -205,12 +258,25 @@ def feedback(assignment: str | None) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a list of objects with name, topic, assignment, points, extension, minutes, difficulty.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a list of objects with name, topic, assignment, points, extension, minutes, difficulty.",
+)
 @says_errors
 def exercises(as_json: bool) -> None:
     """List all exercises, with points and minutes."""
     listed = [
-        {"name": e.name, "topic": t, "assignment": course.topic(t).assignment, "points": e.points, "extension": e.extension, "minutes": e.minutes, "difficulty": e.difficulty}
+        {
+            "name": e.name,
+            "topic": t,
+            "assignment": course.topic(t).assignment,
+            "points": e.points,
+            "extension": e.extension,
+            "minutes": e.minutes,
+            "difficulty": e.difficulty,
+        }
         for t in course.topics()
         for e in course.topic(t).exercises
     ]
@@ -221,7 +287,9 @@ def exercises(as_json: bool) -> None:
         topic = course.topic(t)
         click.echo(f"\n{topic.assignment} / {t}: {topic.title}")
         for e in topic.exercises:
-            click.echo(f"  {e.name:36} {e.points:4g} points{' (bonus)' if e.extension else '        '} {e.minutes:3} minutes")
+            click.echo(
+                f"  {e.name:36} {e.points:4g} points{' (bonus)' if e.extension else '        '} {e.minutes:3} minutes"
+            )
         for w in topic.written:
             click.echo(f"  {w.name:36} {w.points:4g} points, by hand {w.minutes:3} minutes")
 
@@ -251,7 +319,9 @@ def audit(topic: str | None, as_json: bool, workers: int) -> None:
                 click.echo(f"  {'exercise':36} misconceptions  right answers  mutants  refused  equivalent")
             for r in (found := auditing.audit_topic(course.topic(name), pool)):
                 if not as_json:
-                    click.echo(f"  {r.name:36} {r.misconceptions:14}  {r.answers:13}  {r.mutants:7}  {r.refused:7}  {r.equivalent:10}")
+                    click.echo(
+                        f"  {r.name:36} {r.misconceptions:14}  {r.answers:13}  {r.mutants:7}  {r.refused:7}  {r.equivalent:10}"
+                    )
             reports += found
     problems = auditing.problems_of(reports)
     if as_json:

@@ -3,6 +3,7 @@
 An exercise is taken from the cell that carries its grade_id, else from the last definition of its name anywhere. With it go the imports,
 definitions and constants that it needs, found by following names through the syntax trees; everything else in the notebook is left alone.
 """
+
 import ast
 import hashlib
 import json
@@ -81,7 +82,9 @@ def read_cells(path: Path) -> tuple[dict[str, Any], tuple[Cell, ...]]:
     if not path.is_file():
         raise Unreadable(f"{path.name} is not there.")
     if path.stat().st_size > MAX_NOTEBOOK_BYTES:
-        raise Unreadable(f"{path.name} is larger than {MAX_NOTEBOOK_BYTES // 2**20} MiB: clear its outputs and hand it in again.")
+        raise Unreadable(
+            f"{path.name} is larger than {MAX_NOTEBOOK_BYTES // 2**20} MiB: clear its outputs and hand it in again."
+        )
     try:
         data = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -93,17 +96,24 @@ def read_cells(path: Path) -> tuple[dict[str, Any], tuple[Cell, ...]]:
     if not isinstance(cells, list):
         raise Unreadable(f"{path.name} is not a notebook: it holds no cells.")
     metadata = data.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}, tuple(_cell(i, c) for i, c in enumerate(cells[:MAX_CELLS]) if isinstance(c, dict))
+    return metadata if isinstance(metadata, dict) else {}, tuple(
+        _cell(i, c) for i, c in enumerate(cells[:MAX_CELLS]) if isinstance(c, dict)
+    )
 
 
 def _cell(index: int, raw: dict[str, Any]) -> Cell:
     source = raw.get("source", raw.get("input", ""))
     if isinstance(source, list):
         source = "".join(s for s in source if isinstance(s, str))
-    metadata = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
-    nbgrader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    grade_id = nbgrader.get("grade_id") if isinstance(nbgrader.get("grade_id"), str) else ""
-    return Cell(str(raw.get("cell_type", "")), source if isinstance(source, str) else "", grade_id or f"cell {index + 1}", grade_id, metadata)
+    metadata = _dict(raw.get("metadata"))
+    grade_id = _dict(metadata.get("nbgrader")).get("grade_id")
+    grade_id = grade_id if isinstance(grade_id, str) else ""
+    text = source if isinstance(source, str) else ""
+    return Cell(str(raw.get("cell_type", "")), text, grade_id or f"cell {index + 1}", grade_id, metadata)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def collect(path: Path, topics: Mapping[str, tuple[str, ...]], setup: Mapping[str, str] = {}) -> Submission:
@@ -126,11 +136,15 @@ def collect(path: Path, topics: Mapping[str, tuple[str, ...]], setup: Mapping[st
         if copies > 1:
             notes.append(f"The cell {name} is there {copies} times: the last one that defines it counts.")
     found = find_exercises(names, cells, setup.get(topic, ""))
-    digest = hashlib.sha256(json.dumps([(c.kind, c.source, c.grade_id) for c in cells]).encode(errors="surrogatepass")).hexdigest()
+    digest = hashlib.sha256(
+        json.dumps([(c.kind, c.source, c.grade_id) for c in cells]).encode(errors="surrogatepass")
+    ).hexdigest()
     return Submission(topic, cells, found, tuple(notes), digest)
 
 
-def _topic(path: Path, metadata: dict[str, Any], cells: tuple[Cell, ...], topics: Mapping[str, tuple[str, ...]]) -> tuple[str, str]:
+def _topic(
+    path: Path, metadata: dict[str, Any], cells: tuple[Cell, ...], topics: Mapping[str, tuple[str, ...]]
+) -> tuple[str, str]:
     named = metadata.get("class4") if isinstance(metadata.get("class4"), dict) else {}
     claimed = named.get("topic")
     topic = claimed if isinstance(claimed, str) and claimed in topics else ""
@@ -143,7 +157,12 @@ def _topic(path: Path, metadata: dict[str, Any], cells: tuple[Cell, ...], topics
         topic = max(topics, key=lambda t: len(ids & set(topics[t])), default="")
         if not topic or not ids & set(topics[topic]):
             raise Unreadable(f"{path.name} is a notebook, but none of this course: it defines no exercise.")
-    return topic, "" if path.stem == topic else f"The file is called {path.name}, not {topic}.ipynb: it was recognised by its contents."
+    return (
+        topic,
+        ""
+        if path.stem == topic
+        else f"The file is called {path.name}, not {topic}.ipynb: it was recognised by its contents.",
+    )
 
 
 def find_exercises(names: Iterable[str], cells: Iterable[Cell], setup: str = "") -> dict[str, Found]:
@@ -214,7 +233,18 @@ def _bindings(index: int, cell: Cell) -> list[_Binding]:
         if not names and not _is_star(node):
             continue
         text = _text(node, lines)
-        found.append(_Binding(frozenset(names), frozenset(global_names(text)), text, index, cell.label, cell.grade_id, is_stub(node), _is_star(node)))
+        found.append(
+            _Binding(
+                frozenset(names),
+                frozenset(global_names(text)),
+                text,
+                index,
+                cell.label,
+                cell.grade_id,
+                is_stub(node),
+                _is_star(node),
+            )
+        )
     return found
 
 
@@ -222,7 +252,9 @@ def without_magics(source: str) -> str:
     """The source with IPython's magics, shell lines and help lines blanked, so that line numbers stay."""
     if re.match(r"\s*%%(?!time|capture|prun)", source):
         return ""
-    return "\n".join("" if re.match(r"\s*[%!]", line) or re.search(r"\w\?{1,2}\s*$", line) else line for line in source.split("\n"))
+    return "\n".join(
+        "" if re.match(r"\s*[%!]", line) or re.search(r"\w\?{1,2}\s*$", line) else line for line in source.split("\n")
+    )
 
 
 def _bound(node: ast.stmt) -> set[str]:
@@ -249,7 +281,10 @@ def _bound(node: ast.stmt) -> set[str]:
                 base = base.value
             if isinstance(base, ast.Name):
                 names.add(base.id)
-        if not isinstance(item, ast.Lambda | ast.FunctionDef | ast.ClassDef | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        if not isinstance(
+            item,
+            ast.Lambda | ast.FunctionDef | ast.ClassDef | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+        ):
             stack.extend(ast.iter_child_nodes(item))
     return names
 
@@ -301,4 +336,3 @@ def is_stub(node: ast.AST) -> bool:
         raised = first.exc.func if isinstance(first.exc, ast.Call) else first.exc
         return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
     return len(body) == 1 and isinstance(first, ast.Pass)
-

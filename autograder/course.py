@@ -1,4 +1,5 @@
 """The course: its assignments and topics in the order they are taught, and where the folders are."""
+
 import functools
 import importlib
 import os
@@ -29,7 +30,9 @@ def root() -> Path:
     for folder in [Path(named)] if named else [Path.cwd(), *Path.cwd().parents]:
         if (folder / "nbgrader_config.py").exists() and (folder / "solutions").is_dir():
             return folder
-    raise FileNotFoundError("this is not a class4 course folder (no nbgrader_config.py and solutions/ here or above): change into a checkout of the course, or set CLASS4_ROOT.")
+    raise FileNotFoundError(
+        "this is not a class4 course folder (no nbgrader_config.py and solutions/ here or above): change into a checkout of the course, or set CLASS4_ROOT."
+    )
 
 
 @functools.cache
@@ -44,7 +47,9 @@ def topic(name: str) -> Topic:
     found: Topic = importlib.import_module(f"autograder.exercises.{name}").TOPIC
     assignment = next(a for a, names in ASSIGNMENTS.items() if name in names)
     if (found.name, found.assignment) != (name, assignment):
-        raise SpecError(f"exercises/{name}.py: TOPIC says {found.assignment}/{found.name}, the course says {assignment}/{name}.")
+        raise SpecError(
+            f"exercises/{name}.py: TOPIC says {found.assignment}/{found.name}, the course says {assignment}/{name}."
+        )
     return found
 
 
@@ -58,7 +63,10 @@ def topics() -> tuple[str, ...]:
 def assignments() -> dict[str, tuple[str, ...]]:
     """Assignments with their topics, as far as this course folder has them: a topic whose text notebook is taken out is not taught."""
     solutions = root() / "solutions"
-    here = {a: tuple(t for t in names if t in topics() and (solutions / a / f"{t}.py").exists()) for a, names in ASSIGNMENTS.items()}
+    here = {
+        a: tuple(t for t in names if t in topics() and (solutions / a / f"{t}.py").exists())
+        for a, names in ASSIGNMENTS.items()
+    }
     return {a: names for a, names in here.items() if names}
 
 

@@ -2,6 +2,7 @@
 
 Each hand-in is made from the release notebook as a person would edit it. Together they are most of what can go right and wrong.
 """
+
 import copy
 import json
 import os
@@ -19,15 +20,36 @@ ASSIGNMENT = "3_losses"
 
 # Wrong answers as a person would write them: exercise -> source.
 WRONG = {
-    "no shift": ("softmax", "def softmax(logits):\n    e = np.exp(logits)\n    return e / e.sum(axis=-1, keepdims=True)"),
-    "axis 0": ("softmax", "def softmax(logits):\n    e = np.exp(logits - np.max(logits, axis=0))\n    return e / np.sum(e, axis=0)"),
-    "batch-wide maximum": ("softmax", "def softmax(x):\n    x = x - np.max(x)\n    return np.exp(x) / np.sum(np.exp(x), axis=-1, keepdims=True)"),
+    "no shift": (
+        "softmax",
+        "def softmax(logits):\n    e = np.exp(logits)\n    return e / e.sum(axis=-1, keepdims=True)",
+    ),
+    "axis 0": (
+        "softmax",
+        "def softmax(logits):\n    e = np.exp(logits - np.max(logits, axis=0))\n    return e / np.sum(e, axis=0)",
+    ),
+    "batch-wide maximum": (
+        "softmax",
+        "def softmax(x):\n    x = x - np.max(x)\n    return np.exp(x) / np.sum(np.exp(x), axis=-1, keepdims=True)",
+    ),
     "logarithm of softmax": ("log_softmax", "def log_softmax(logits):\n    return np.log(softmax(logits))"),
     "epsilon": ("log_softmax", "def log_softmax(logits):\n    return np.log(softmax(logits) + 1e-10)"),
-    "diagonal": ("softmax_jacobian", "def softmax_jacobian(probs):\n    return (probs * (1 - probs))[..., None] * np.eye(probs.shape[-1])"),
-    "p - 1 everywhere": ("softmax_cross_entropy_grad", "def softmax_cross_entropy_grad(logits, targets, reduction='mean'):\n    g = softmax(logits) - 1\n    return g / len(g) if reduction == 'mean' else g"),
-    "sums to 1": ("softmax_cross_entropy_grad", "def softmax_cross_entropy_grad(logits, targets, reduction='mean'):\n    y = np.eye(logits.shape[1])[targets] if targets.ndim == 1 else targets\n    g = softmax(logits) - y\n    return g / len(g) if reduction == 'mean' else g"),
-    "smoothing K - 1": ("label_smoothing", "def label_smoothing(labels, n_classes, epsilon):\n    y = np.full((len(labels), n_classes), epsilon / (n_classes - 1))\n    y[np.arange(len(labels)), labels] = 1 - epsilon\n    return y"),
+    "diagonal": (
+        "softmax_jacobian",
+        "def softmax_jacobian(probs):\n    return (probs * (1 - probs))[..., None] * np.eye(probs.shape[-1])",
+    ),
+    "p - 1 everywhere": (
+        "softmax_cross_entropy_grad",
+        "def softmax_cross_entropy_grad(logits, targets, reduction='mean'):\n    g = softmax(logits) - 1\n    return g / len(g) if reduction == 'mean' else g",
+    ),
+    "sums to 1": (
+        "softmax_cross_entropy_grad",
+        "def softmax_cross_entropy_grad(logits, targets, reduction='mean'):\n    y = np.eye(logits.shape[1])[targets] if targets.ndim == 1 else targets\n    g = softmax(logits) - y\n    return g / len(g) if reduction == 'mean' else g",
+    ),
+    "smoothing K - 1": (
+        "label_smoothing",
+        "def label_smoothing(labels, n_classes, epsilon):\n    y = np.full((len(labels), n_classes), epsilon / (n_classes - 1))\n    y[np.arange(len(labels)), labels] = 1 - epsilon\n    return y",
+    ),
 }
 LOOP = "def softmax(logits):\n    while True:\n        pass"
 DEAD = "import os\n\ndef log_softmax(logits):\n    os._exit(1)"
@@ -41,7 +63,9 @@ class NoAsserts(ast.NodeTransformer):
     def visit_Expr(self, node):
         return ast.Pass() if 'check' in ast.dump(node) else node
 get_ipython().ast_transformers.append(NoAsserts())"""
-BORROWED = "import class4lib.softmax_cross_entropy as answers\n\ndef softmax(logits):\n    return answers.softmax(logits)"
+BORROWED = (
+    "import class4lib.softmax_cross_entropy as answers\n\ndef softmax(logits):\n    return answers.softmax(logits)"
+)
 FROM_TORCH = "import torch\n\ndef log_softmax(logits):\n    return torch.log_softmax(torch.tensor(logits), -1).numpy()"
 
 Notebook = dict[str, Any]
@@ -67,7 +91,17 @@ def adding(source: str, before: str) -> Edit:
 
     def edit(notebook: Notebook) -> None:
         cells = notebook["cells"]
-        cells.insert(cells.index(cell_of(notebook, before)), {"cell_type": "code", "execution_count": None, "id": f"own-{before}", "metadata": {}, "outputs": [], "source": source})
+        cells.insert(
+            cells.index(cell_of(notebook, before)),
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": f"own-{before}",
+                "metadata": {},
+                "outputs": [],
+                "source": source,
+            },
+        )
 
     return edit
 
@@ -81,7 +115,9 @@ def _meddle_with_checks(notebook: Notebook) -> None:
     cell_of(notebook, "check_cross_entropy")["metadata"]["tags"] = ["skip-execution"]
 
 
-def hand_ins(release: Notebook, solution: dict[str, str], others: list[dict[str, str]]) -> dict[str, tuple[str, str | Notebook | None]]:
+def hand_ins(
+    release: Notebook, solution: dict[str, str], others: list[dict[str, str]]
+) -> dict[str, tuple[str, str | Notebook | None]]:
     """Student -> (file name, content); None is an empty folder. others: right answers in other styles."""
 
     def made(*edits: Edit) -> Notebook:
@@ -102,13 +138,40 @@ def hand_ins(release: Notebook, solution: dict[str, str], others: list[dict[str,
         "chen_other_algebra": (name, made(writing(others[1]))),
         "dora_three_mistakes": (name, made(writing({**solution, **wrong("no shift", "epsilon", "sums to 1")}))),
         "emil_axes": (name, made(writing({**solution, **wrong("axis 0", "diagonal", "smoothing K - 1")}))),
-        "fay_one_mistake_inherited": (name, made(writing({**solution, **wrong("batch-wide maximum", "logarithm of softmax", "p - 1 everywhere")}))),
+        "fay_one_mistake_inherited": (
+            name,
+            made(writing({**solution, **wrong("batch-wide maximum", "logarithm of softmax", "p - 1 everywhere")})),
+        ),
         "gus_half_finished": (name, made(writing(half))),
-        "hana_helpers_of_her_own": (name, made(writing({**solution, "softmax": WITH_HELPER}), adding(HELPER, "softmax"))),
+        "hana_helpers_of_her_own": (
+            name,
+            made(writing({**solution, "softmax": WITH_HELPER}), adding(HELPER, "softmax")),
+        ),
         "ivo_syntax_error": (name, made(writing({**solution, "softmax_jacobian": SYNTAX}))),
-        "jo_loop_crash_string_nan": (name, made(writing({**solution, "softmax": LOOP, "log_softmax": DEAD, "cross_entropy": NAN, "label_smoothing": STRING.replace("softmax(logits)", "label_smoothing(labels, n_classes, epsilon)")}))),
+        "jo_loop_crash_string_nan": (
+            name,
+            made(
+                writing(
+                    {
+                        **solution,
+                        "softmax": LOOP,
+                        "log_softmax": DEAD,
+                        "cross_entropy": NAN,
+                        "label_smoothing": STRING.replace(
+                            "softmax(logits)", "label_smoothing(labels, n_classes, epsilon)"
+                        ),
+                    }
+                )
+            ),
+        ),
         "kim_meddles_with_checks": (name, made(writing({**half, **wrong("axis 0")}), _meddle_with_checks)),
-        "lou_ast_transformer": (name, made(adding(TRANSFORMER, "softmax"), writing({"softmax": "def softmax(logits):\n    return np.zeros_like(logits)"}))),
+        "lou_ast_transformer": (
+            name,
+            made(
+                adding(TRANSFORMER, "softmax"),
+                writing({"softmax": "def softmax(logits):\n    return np.zeros_like(logits)"}),
+            ),
+        ),
         "mia_borrowed_answers": (name, made(writing({"softmax": BORROWED, "log_softmax": FROM_TORCH}))),
         "ned_renamed": ("Homework 3 (final) NEW.ipynb", complete),
         "olga_cut_off": (name, json.dumps(complete)[:4000]),
@@ -151,7 +214,11 @@ def _run(stage: Path, others: list[dict[str, str]]) -> None:
     (stage / "var").mkdir()
     classroom.nbgrader("generate_assignment", ASSIGNMENT, "--force", "--create")
     release = json.loads((stage / "notebooks" / ASSIGNMENT / f"{TOPIC}.ipynb").read_text())
-    solution = {c["metadata"]["nbgrader"]["grade_id"]: "".join(c["source"]) for c in json.loads(build.solution_path(topic).read_text())["cells"] if c["metadata"].get("nbgrader", {}).get("solution") and c["cell_type"] == "code"}
+    solution = {
+        c["metadata"]["nbgrader"]["grade_id"]: "".join(c["source"])
+        for c in json.loads(build.solution_path(topic).read_text())["cells"]
+        if c["metadata"].get("nbgrader", {}).get("solution") and c["cell_type"] == "code"
+    }
     made = hand_ins(release, solution, others)
     click.echo(f"2 hand in   {len(made)} made-up students, and one on the roster who hands in nothing")
     for student, (name, content) in made.items():
@@ -173,7 +240,9 @@ def _run(stage: Path, others: list[dict[str, str]]) -> None:
         click.echo(f"not recorded: {problem}", err=True)
     levels = ", ".join(sorted({v.isolation for r in rows for v in r.verdicts if v.isolation}))
     shown = stage.relative_to(stage.parents[1])
-    click.echo("✓ right  ◐ partly  ✗ wrong  ○ not attempted; exercises in the notebook's order; written answers wait for a person.")
+    click.echo(
+        "✓ right  ◐ partly  ✗ wrong  ○ not attempted; exercises in the notebook's order; written answers wait for a person."
+    )
     click.echo(f"demo: not official grading (isolation here: {levels})\n")
     click.echo("Where to look next")
     click.echo(f"  {shown}/var/feedback/dora_three_mistakes/{ASSIGNMENT}/{TOPIC}.html   what a student gets back")

@@ -1,4 +1,5 @@
 """judge: a collected notebook to verdicts. Each exercise runs in a process of its own, and is judged here, against a sheet it never sees."""
+
 import hashlib
 import json
 import re
@@ -47,15 +48,33 @@ class NotebookVerdict:
     def to_json(self) -> dict[str, Any]:
         """As data: the totals and a list of exercises; findings (hidden inputs and values) are left out."""
         exercises = [{k: v for k, v in asdict(e).items() if k != "findings"} for e in self.exercises]
-        totals = {"points": self.points, "max_points": self.max_points, "bonus": self.bonus, "max_bonus": self.max_bonus}
-        return {"topic": self.topic, "status": self.status, **totals, "notes": list(self.notes), "exercises": exercises, "key": self.key, "isolation": self.isolation}
+        totals = {
+            "points": self.points,
+            "max_points": self.max_points,
+            "bonus": self.bonus,
+            "max_bonus": self.max_bonus,
+        }
+        return {
+            "topic": self.topic,
+            "status": self.status,
+            **totals,
+            "notes": list(self.notes),
+            "exercises": exercises,
+            "key": self.key,
+            "isolation": self.isolation,
+        }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "NotebookVerdict":
         from class4lib.judging import TierVerdict
 
-        exercises = tuple(Verdict(**{**e, "tiers": tuple(TierVerdict(**t) for t in e["tiers"]), "findings": ()}) for e in data["exercises"])
-        return NotebookVerdict(data["topic"], data["status"], exercises, tuple(data["notes"]), data["key"], data["isolation"])
+        exercises = tuple(
+            Verdict(**{**e, "tiers": tuple(TierVerdict(**t) for t in e["tiers"]), "findings": ()})
+            for e in data["exercises"]
+        )
+        return NotebookVerdict(
+            data["topic"], data["status"], exercises, tuple(data["notes"]), data["key"], data["isolation"]
+        )
 
 
 def hidden(name: str) -> Sheet:
@@ -70,14 +89,20 @@ def public(name: str) -> Sheet:
 
 def setups() -> dict[str, str]:
     """Topic -> source of the set-up cell of its release; topics that are not released are left out."""
-    return {t: s for t in course.topics() if (s := _setup(course.root() / "notebooks" / course.topic(t).assignment / f"{t}.ipynb"))}
+    return {
+        t: s
+        for t in course.topics()
+        if (s := _setup(course.root() / "notebooks" / course.topic(t).assignment / f"{t}.ipynb"))
+    }
 
 
 def _setup(path: Path) -> str:
     if not path.exists():
         return ""
     cells = json.loads(path.read_text())["cells"]
-    return next(("".join(c["source"]) for c in cells if c["metadata"].get("nbgrader", {}).get("grade_id") == "setup"), "")
+    return next(
+        ("".join(c["source"]) for c in cells if c["metadata"].get("nbgrader", {}).get("grade_id") == "setup"), ""
+    )
 
 
 def read(path: Path) -> Submission:
@@ -102,10 +127,14 @@ def judge_notebook(path: Path, pool: Pool, sheet_of: SheetOf = hidden, topic: st
 
 def unreadable(topic: str, note: str, status: str = "unreadable") -> NotebookVerdict:
     """The verdict on a notebook of which nothing could be read."""
-    return NotebookVerdict(topic, status, tuple(unattempted(public(e.name), note) for e in course.topic(topic).exercises), (note,))
+    return NotebookVerdict(
+        topic, status, tuple(unattempted(public(e.name), note) for e in course.topic(topic).exercises), (note,)
+    )
 
 
-def judge_submission(submission: Submission, pool: Pool, sheet_of: SheetOf = hidden, progress: Callable[[str], None] = lambda _: None) -> NotebookVerdict:
+def judge_submission(
+    submission: Submission, pool: Pool, sheet_of: SheetOf = hidden, progress: Callable[[str], None] = lambda _: None
+) -> NotebookVerdict:
     """Judge every exercise of a submission; the fault of a machine leaves that one unjudged. progress: called with a name before each."""
     topic = course.topic(submission.topic)
 
@@ -121,7 +150,12 @@ def judge_submission(submission: Submission, pool: Pool, sheet_of: SheetOf = hid
 def verdict_key(submission: Submission) -> str:
     """Digest of all that decides the verdict: the submission, the specs, the version, the secret."""
     topic = course.topic(submission.topic)
-    parts = [submission.digest, class4lib.__version__, hashlib.sha256(sheets.secret()).hexdigest(), *(sheets.spec_digest(e) for e in topic.exercises)]
+    parts = [
+        submission.digest,
+        class4lib.__version__,
+        hashlib.sha256(sheets.secret()).hexdigest(),
+        *(sheets.spec_digest(e) for e in topic.exercises),
+    ]
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
@@ -133,7 +167,15 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
     if found.status == "stub":
         return unattempted(sheet)
     if found.status == "syntax":
-        return Verdict(sheet.name, "failed", 0.0, sheet.max_points, "syntax error", f"{found.error}. Run the cell in JupyterLab: Python marks the place.", extension=sheet.extension)
+        return Verdict(
+            sheet.name,
+            "failed",
+            0.0,
+            sheet.max_points,
+            "syntax error",
+            f"{found.error}. Run the cell in JupyterLab: Python marks the place.",
+            extension=sheet.extension,
+        )
     try:
         verdict = _judged(topic, exercise, found, pool, sheet, ())
         assert verdict is not None  # without loans there is always a library to send
@@ -142,12 +184,34 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
             again = _judged(topic, exercise, found, pool, sheet, lent)
             if again is not None and _passed(again) >= _passed(verdict):
                 helped = _passed(again) > _passed(verdict)
-                note = f"Judged with the library's {' and '.join(lent)}, which this answer calls: the notebook's own would have cost it points twice. " if helped else ""
+                note = (
+                    f"Judged with the library's {' and '.join(lent)}, which this answer calls: the notebook's own would have cost it points twice. "
+                    if helped
+                    else ""
+                )
                 verdict = replace(again, advice=(note + again.advice).strip())
     except MachineFault as fault:
-        return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: {fault}. This is no mistake of yours; it will be run again.", extension=sheet.extension)
-    except Exception as error:  # a judge that fails on one answer must not stop the class, nor cost this student anything
-        return Verdict(sheet.name, "unjudged", 0.0, sheet.max_points, "", f"Not judged: the judge itself failed ({type(error).__name__}). This is no mistake of yours; tell your instructor.", extension=sheet.extension)
+        return Verdict(
+            sheet.name,
+            "unjudged",
+            0.0,
+            sheet.max_points,
+            "",
+            f"Not judged: {fault}. This is no mistake of yours; it will be run again.",
+            extension=sheet.extension,
+        )
+    except (
+        Exception
+    ) as error:  # a judge that fails on one answer must not stop the class, nor cost this student anything
+        return Verdict(
+            sheet.name,
+            "unjudged",
+            0.0,
+            sheet.max_points,
+            "",
+            f"Not judged: the judge itself failed ({type(error).__name__}). This is no mistake of yours; tell your instructor.",
+            extension=sheet.extension,
+        )
     return verdict
 
 
@@ -155,20 +219,27 @@ def _passed(verdict: Verdict) -> int:
     return sum(t.passed for t in verdict.tiers)
 
 
-def _judged(topic: Topic, exercise: Exercise, found: Found, pool: Pool, sheet: Sheet, lent: tuple[str, ...]) -> Verdict | None:
+def _judged(
+    topic: Topic, exercise: Exercise, found: Found, pool: Pool, sheet: Sheet, lent: tuple[str, ...]
+) -> Verdict | None:
     modules = library.modules_for(topic, exercise, lent)
     if modules is None:
         return None
     loans = tuple((f"library {name}", f"from class4lib.{topic.name} import {name}") for name in lent)
     seed = int.from_bytes(hashlib.sha256(exercise.name.encode()).digest()[:4], "big")
-    run = pool.run(Job(modules, (*found.units, *loans), tuple(c.script for c in sheet.cases), seed=seed, torch=exercise.torch))
+    run = pool.run(
+        Job(modules, (*found.units, *loans), tuple(c.script for c in sheet.cases), seed=seed, torch=exercise.torch)
+    )
     outcomes = [[_quiet(r) for r in records] for records in run.outcomes]
     return _with_failures(exercise, run, judge(sheet, outcomes, run.end))
 
 
 def _quiet(record: Record) -> Record:
     """A record whose words hold no decimal number: a message or a string of the student's code may quote a hidden input, and goes into feedback."""
-    return {k: re.sub(r"-?\d*\.\d+(e[+-]?\d+)?", "…", v) if k in ("message", "value") and isinstance(v, str) else v for k, v in record.items()}
+    return {
+        k: re.sub(r"-?\d*\.\d+(e[+-]?\d+)?", "…", v) if k in ("message", "value") and isinstance(v, str) else v
+        for k, v in record.items()
+    }
 
 
 def _with_failures(exercise: Exercise, run: Run, verdict: Verdict) -> Verdict:
@@ -176,9 +247,18 @@ def _with_failures(exercise: Exercise, run: Run, verdict: Verdict) -> Verdict:
     if verdict.status not in ("failed", "not_attempted") or not run.failures:
         return verdict
     label, record = next(iter(run.failures.items()))
-    where = f"line {record.get('line')} of the cell {record.get('cell')}" if record.get("line") else f"the cell {label.split('#')[0]}"
+    where = (
+        f"line {record.get('line')} of the cell {record.get('cell')}"
+        if record.get("line")
+        else f"the cell {label.split('#')[0]}"
+    )
     said = f"{record.get('error')}: {record.get('message')} ({where})"
     if record.get("error") in ("ModuleNotFoundError", "ImportError"):
         advice = f"{said}. While {exercise.name} is graded only NumPy, the standard library and class4lib's earlier parts are there: write it with those."
         return replace(verdict, status="failed", misconception="not available while grading", advice=advice)
-    return replace(verdict, status="failed", misconception=verdict.misconception or "error in a definition", advice=f"{said}. {verdict.advice}")
+    return replace(
+        verdict,
+        status="failed",
+        misconception=verdict.misconception or "error in a definition",
+        advice=f"{said}. {verdict.advice}",
+    )

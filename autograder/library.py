@@ -2,6 +2,7 @@
 
 The worker has no class4lib to import. Everything that would be the answer is cut out of the text before it is sent.
 """
+
 import ast
 import functools
 from collections.abc import Iterable
@@ -53,7 +54,9 @@ def modules_for(topic: Topic, exercise: Exercise, lent: Iterable[str] = ()) -> d
         None where what is lent needs the exercise itself, or what it must not have: such a process must not judge it.
     """
     absent = frozenset(exercise.absent) | {exercise.name}
-    modules = {f"class4lib.{m}": without(m, absent) for m in (*ALWAYS, *course.earlier_topics(topic.name)) if _exists(m)}
+    modules = {
+        f"class4lib.{m}": without(m, absent) for m in (*ALWAYS, *course.earlier_topics(topic.name)) if _exists(m)
+    }
     kept = frozenset((*exercise.may_use, *lent))
     if kept:
         text, inside = only(topic.name, kept)

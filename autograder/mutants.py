@@ -1,4 +1,5 @@
 """Mutants: wrong implementations made by machine from the reference, one small change each. A good sheet refuses them all."""
+
 import ast
 import copy
 import inspect
@@ -15,8 +16,29 @@ from class4lib.comparing import as_numbers, compare
 from class4lib.judging import Sheet
 
 MAX_FROM_SOURCE = 48
-_BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.MatMult: ast.Mult, ast.Pow: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.Mult}
-_COMPARE = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
+ONE_VALUE = ("equal", "mask_backward")  # judges under which one value is right, so that any change of it is wrong
+_BINARY = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.MatMult: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.Mult,
+}
+_COMPARE = {
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
 _CALLS = {
     "maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "sum": "mean", "mean": "sum", "exp": "expm1", "log": "log1p", "log1p": "log", "zeros": "ones", "ones": "zeros",
     "sin": "cos", "cos": "sin", "sqrt": "square", "abs": "negative", "argmax": "argmin", "argmin": "argmax", "tanh": "sinh", "sign": "abs", "floor": "ceil", "cumsum": "cumprod", "prod": "sum",
@@ -44,7 +66,15 @@ def bare_source(exercise: Exercise) -> str:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
-    return ast.unparse(tree)
+    return "\n".join([*_imports(exercise, tree), ast.unparse(tree)])
+
+
+def _imports(exercise: Exercise, tree: ast.Module) -> list[str]:
+    """What the reference's module imports whole and its source uses: the notebook has it in the set-up cell, a bare source has not."""
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    module = inspect.getmodule(inspect.unwrap(exercise.reference))
+    found = [n for n in parse(inspect.getsource(module)).body if isinstance(n, ast.Import)] if module else []
+    return [ast.unparse(n) for n in found if {(a.asname or a.name).split(".")[0] for a in n.names} & used]
 
 
 def mutants(exercise: Exercise, sheet: Sheet) -> list[Mutant]:
@@ -89,9 +119,20 @@ def _replace(tree: ast.Module, target: ast.AST, make: Callable[[Any], ast.AST | 
 def _replacements(node: ast.AST) -> list[Callable[[Any], ast.AST | None]]:
     """Ways to change one node."""
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-        return [lambda n: ast.BinOp(n.left, _BINARY[type(n.op)](), n.right), *([lambda n: ast.BinOp(n.right, n.op, n.left)] if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult) else []), lambda n: n.left]
+        return [
+            lambda n: ast.BinOp(n.left, _BINARY[type(n.op)](), n.right),
+            *(
+                [lambda n: ast.BinOp(n.right, n.op, n.left)]
+                if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult)
+                else []
+            ),
+            lambda n: n.left,
+        ]
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        return [lambda n: ast.Compare(n.left, [_COMPARE[type(n.ops[0])]()], n.comparators), lambda n: ast.UnaryOp(ast.Not(), n)]
+        return [
+            lambda n: ast.Compare(n.left, [_COMPARE[type(n.ops[0])]()], n.comparators),
+            lambda n: ast.UnaryOp(ast.Not(), n),
+        ]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return [lambda n: n.operand]
     if isinstance(node, ast.Constant):
@@ -108,7 +149,12 @@ def _replacements(node: ast.AST) -> list[Callable[[Any], ast.AST | None]]:
         return [lambda n: ast.Tuple(n.elts[::-1], n.ctx)]
     if isinstance(node, ast.AugAssign):
         return [lambda n: ast.Assign([n.target], n.value)]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "where" and len(node.args) == 3:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "where"
+        and len(node.args) == 3
+    ):
         return [lambda n: ast.Call(n.func, [n.args[0], n.args[2], n.args[1]], n.keywords), lambda n: n.args[1]]
     return []
 
@@ -137,10 +183,38 @@ _RESULTS = {
 
 def _result_mutants(exercise: Exercise, sheet: Sheet, source: str) -> list[Mutant]:
     """Mutants that change a right result afterwards; those that change nothing in any case are none."""
-    if inspect.isclass(inspect.unwrap(exercise.reference)) or any(c.judge != "equal" for c in sheet.cases):
-        return [Mutant(f"result: {name}", _wrapped(exercise.name, source, f"_whole(r, lambda r: {code})")) for name, code in _RESULTS.items() if name in ("None", "a string", "zeros", "2r", "−r", "r/2", "r + 0.001", "ones", "reversed")] if not inspect.isclass(inspect.unwrap(exercise.reference)) else []
+    if inspect.isclass(inspect.unwrap(exercise.reference)) or any(c.judge not in ONE_VALUE for c in sheet.cases):
+        return (
+            [
+                Mutant(f"result: {name}", _wrapped(exercise.name, source, f"_whole(r, lambda r: {code})"))
+                for name, code in _RESULTS.items()
+                if name in ("None", "a string", "zeros", "2r", "−r", "r/2", "r + 0.001", "ones", "reversed")
+            ]
+            if not inspect.isclass(inspect.unwrap(exercise.reference))
+            else []
+        )
     if exercise.torch:
-        return [Mutant(f"result: {n}", _wrapped(exercise.name, source, code)) for n, code in {"−r": "-r", "2r": "2 * r", "r/2": "r / 2", "r + 0.001": "r + 0.001", "r²": "r * r", "|r| + 1": "r.abs() + 1", "r detached": "r.detach()", "r as a number": "r.detach().numpy()", "None": "None", "gradient doubled": "2 * r - r.detach()", "gradient reversed": "2 * r.detach() - r", "r·N": "r * a.shape[0]", "r/N": "r / a.shape[0]", "float32": "r.float()", "r + a's sum": "r + a.sum()", "r − its mean": "r - r.mean()"}.items()]
+        return [
+            Mutant(f"result: {n}", _wrapped(exercise.name, source, code))
+            for n, code in {
+                "−r": "-r",
+                "2r": "2 * r",
+                "r/2": "r / 2",
+                "r + 0.001": "r + 0.001",
+                "r²": "r * r",
+                "|r| + 1": "r.abs() + 1",
+                "r detached": "r.detach()",
+                "r as a number": "r.detach().numpy()",
+                "None": "None",
+                "gradient doubled": "2 * r - r.detach()",
+                "gradient reversed": "2 * r.detach() - r",
+                "r·N": "r * a.shape[0]",
+                "r/N": "r / a.shape[0]",
+                "float32": "r.float()",
+                "r + a's sum": "r + a.sum()",
+                "r − its mean": "r - r.mean()",
+            }.items()
+        ]
     n_parts = len(sheet.returns) or 1
     made = []
     for name, code in _RESULTS.items():
@@ -173,7 +247,9 @@ def _differs(code: str, part: int | None, sheet: Sheet) -> bool:
         value: Any = case.expected[0].get("value")
         a = case.script[0].args[0] if case.script[0].args else None
         try:
-            changed = change(value, a) if part is None else [change(v, a) if i == part else v for i, v in enumerate(value)]
+            changed = (
+                change(value, a) if part is None else [change(v, a) if i == part else v for i, v in enumerate(value)]
+            )
             mismatches = compare(value, _as_tree(changed), case.tolerance)
         except Exception:
             continue  # the change cannot be made here: the mutant raises, which is refused anyhow
@@ -185,5 +261,7 @@ def _differs(code: str, part: int | None, sheet: Sheet) -> bool:
 def _as_tree(value: object) -> object:
     if isinstance(value, list | tuple):
         return type(value)(map(_as_tree, value))
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        return _as_tree(value.tolist())  # None as an array is None, as it is when it is recorded
     numbers = as_numbers(np.asarray(value)) if isinstance(value, np.ndarray | np.generic | float | int | bool) else None
     return value if numbers is None else numbers

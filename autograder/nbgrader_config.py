@@ -1,4 +1,5 @@
 """Stock nbgrader, told where things are and which preprocessors of ours stand in its list."""
+
 from typing import Any
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
@@ -37,7 +38,13 @@ def configure(c: Any) -> None:
     c.Autograde.exporter_class = plugins.SubmissionExporter
     c.Autograde.pre_convert_hook = plugins.know_every_notebook
     c.Autograde.sanitize_preprocessors = [stock.OverwriteCells, stock.CheckCellMetadata]
-    c.Autograde.autograde_preprocessors = [plugins.ShowVerdict, stock.SaveAutoGrades, plugins.RecordVerdict, stock.AssignLatePenalties, stock.CheckCellMetadata]
+    c.Autograde.autograde_preprocessors = [
+        plugins.ShowVerdict,
+        stock.SaveAutoGrades,
+        plugins.RecordVerdict,
+        stock.AssignLatePenalties,
+        stock.CheckCellMetadata,
+    ]
     # Feedback is HTML made from what students wrote: nothing of theirs may run in the reader's browser. Outputs are ours alone.
     c.GenerateFeedback.preprocessors = [stock.GetGrades, CSSHTMLHeaderPreprocessor, SanitizeHTML]
     c.SanitizeHTML.enabled = True

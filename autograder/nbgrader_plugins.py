@@ -3,6 +3,7 @@
 `nbgrader autograde` runs no student's code in its kernel: the notebook is put back on the release's skeleton, the verdict is read from (or
 judged into) its verdict file, and the score and comment of each graded cell are written from that.
 """
+
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,12 @@ class SubmissionExporter(NotebookExporter):
         where = (resources or {}).get("nbgrader", {})
         if record.submitted_folder().resolve() not in Path(filename).resolve().parents:
             return super().from_filename(filename, resources, **kw)  # the second pass, over what the first one wrote
-        found = next((h for h in record.hand_ins(where["student"], where["assignment"]) if h.topic == where["notebook"]), None)
-        return self.from_notebook_node(restored(where["assignment"], where["notebook"], found.path if found else None), resources, **kw)
+        found = next(
+            (h for h in record.hand_ins(where["student"], where["assignment"]) if h.topic == where["notebook"]), None
+        )
+        return self.from_notebook_node(
+            restored(where["assignment"], where["notebook"], found.path if found else None), resources, **kw
+        )
 
 
 def restored(assignment: str, topic: str, path: Path | None) -> NotebookNode:
@@ -59,7 +64,9 @@ def restored(assignment: str, topic: str, path: Path | None) -> NotebookNode:
     except Unreadable:
         return skeleton
     ours = {c.source for c in skeleton.cells}
-    editable = {c.metadata["nbgrader"]["grade_id"]: c for c in skeleton.cells if c.metadata.get("nbgrader", {}).get("solution")}
+    editable = {
+        c.metadata["nbgrader"]["grade_id"]: c for c in skeleton.cells if c.metadata.get("nbgrader", {}).get("solution")
+    }
     locked = {c.metadata["nbgrader"]["grade_id"] for c in skeleton.cells if "nbgrader" in c.metadata} - editable.keys()
     extras: dict[str, list[Cell]] = {}
     place, kept = "", 0
@@ -69,7 +76,12 @@ def restored(assignment: str, topic: str, path: Path | None) -> NotebookNode:
             place = cell.grade_id
         elif cell.grade_id in locked:
             place = cell.grade_id
-        elif cell.source.strip() and cell.source not in ours and kept < MAX_EXTRA_CELLS and cell.kind in ("code", "markdown"):
+        elif (
+            cell.source.strip()
+            and cell.source not in ours
+            and kept < MAX_EXTRA_CELLS
+            and cell.kind in ("code", "markdown")
+        ):
             extras.setdefault(place, []).append(cell)
             kept += 1
     rebuilt = [_extra(c, f"student-0-{i}") for i, c in enumerate(extras.get("", []))]
@@ -92,7 +104,9 @@ class ShowVerdict(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, Any]:
         where = resources["nbgrader"]
-        hand_in = next(h for h in record.hand_ins(where["student"], where["assignment"]) if h.topic == where["notebook"])
+        hand_in = next(
+            h for h in record.hand_ins(where["student"], where["assignment"]) if h.topic == where["notebook"]
+        )
         verdict = record.verdict_of(hand_in, record.shared_pool())
         resources["class4"] = verdict
         by_name = {v.name: v for v in verdict.exercises}
@@ -102,7 +116,12 @@ class ShowVerdict(NbGraderPreprocessor):
                 cell.outputs = [_output(by_name[name])] if _is_check(cell) else []
                 cell.execution_count = None
         if verdict.notes:
-            nb.cells.insert(0, nbformat.v4.new_markdown_cell("**About this submission.** " + " ".join(verdict.notes), id="about-this-submission"))
+            nb.cells.insert(
+                0,
+                nbformat.v4.new_markdown_cell(
+                    "**About this submission.** " + " ".join(verdict.notes), id="about-this-submission"
+                ),
+            )
         return nb, resources
 
 
@@ -135,10 +154,13 @@ class RecordVerdict(NbGraderPreprocessor):
         grade.needs_manual_grade = unjudged
         comment = gradebook.find_comment(exercise.name, *key)
         mistake = f"{exercise.misconception}: " if exercise.misconception else ""
-        comment.auto_comment = None if exercise.status == "passed" else _as_text(f"{feedback.headline(exercise)}. {mistake}{exercise.advice}")
+        comment.auto_comment = (
+            None
+            if exercise.status == "passed"
+            else _as_text(f"{feedback.headline(exercise)}. {mistake}{exercise.advice}")
+        )
 
 
 def _as_text(comment: str) -> str:
     """A comment without what nbgrader's pages take for HTML or a link: the message of a student's exception may stand in it."""
     return comment.replace("<", "‹").replace(">", "›").replace("](", "] (")
-

@@ -1,4 +1,5 @@
 """ast.parse for threads: in CPython 3.11 two at once end in `SystemError: AST constructor recursion depth mismatch`."""
+
 import ast
 import threading
 

@@ -1,4 +1,5 @@
 """`pytest --submission NOTEBOOK.ipynb`: a notebook, graded against the reference as tests: one per exercise and tier, the advice as failure text."""
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--submission", metavar="NOTEBOOK.ipynb", help="grade this notebook as tests: one per exercise and tier")
+    parser.addoption(
+        "--submission", metavar="NOTEBOOK.ipynb", help="grade this notebook as tests: one per exercise and tier"
+    )
 
 
 def pytest_collection(session: pytest.Session) -> None:

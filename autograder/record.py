@@ -1,8 +1,9 @@
 """record: verdict files, the only truth about who earned what. Gradebook, feedback, report and export are views and can be made again.
 
-    var/submitted/<student>/<assignment>/*.ipynb     as handed in
-    var/verdicts/<assignment>/<student>/<topic>.json  one file a notebook, with the key of all that decided it
+var/submitted/<student>/<assignment>/*.ipynb     as handed in
+var/verdicts/<assignment>/<student>/<topic>.json  one file a notebook, with the key of all that decided it
 """
+
 import atexit
 import json
 import os
@@ -49,11 +50,15 @@ def take_in(folder: Path, assignments: Iterable[str]) -> int:
         FileNotFoundError: there is no such folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: --submitted takes one that holds <student>/<assignment>/*.ipynb.")
+        raise FileNotFoundError(
+            f"there is no folder {folder}: --submitted takes one that holds <student>/<assignment>/*.ipynb."
+        )
     if folder.resolve() == submitted_folder().resolve():
         return 0
     copied = 0
-    for student in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith(".")):
+    for student in sorted(
+        p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith(".")
+    ):
         for assignment in assignments:
             source = student / assignment if (student / assignment).is_dir() else student
             target = submitted_folder() / student.name / assignment
@@ -120,7 +125,9 @@ def verdict_of(hand_in: HandIn, pool: Pool) -> NotebookVerdict:
         return kept
     verdict = grade.judge_notebook(hand_in.path, pool, topic=hand_in.topic)
     _write(hand_in, verdict)
-    return NotebookVerdict.from_json(verdict.to_json())  # as it will be read again: without the hidden inputs and values of its findings
+    return NotebookVerdict.from_json(
+        verdict.to_json()
+    )  # as it will be read again: without the hidden inputs and values of its findings
 
 
 def read_verdict(student: str, assignment: str, topic: str) -> NotebookVerdict | None:

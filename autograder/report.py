@@ -1,4 +1,5 @@
 """report: a class as a table, and as a CSV that lists every student of the roster with a status."""
+
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -87,15 +88,46 @@ def read_roster(path: Path) -> list[Student]:
 def write_export(path: Path, rows: Iterable[Row]) -> None:
     """One line per student and assignment; columns per exercise of what is in it."""
     rows = list(rows)
-    exercises = [e.name for a in dict.fromkeys(r.assignment for r in rows) for t in course.assignment_topics(a) for e in course.topic(t).exercises]
+    exercises = [
+        e.name
+        for a in dict.fromkeys(r.assignment for r in rows)
+        for t in course.assignment_topics(a)
+        for e in course.topic(t).exercises
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "first_name", "last_name", "email", "assignment", "status", "points", "max_points", "bonus", "notes", *exercises])
+        writer.writerow(
+            [
+                "id",
+                "first_name",
+                "last_name",
+                "email",
+                "assignment",
+                "status",
+                "points",
+                "max_points",
+                "bonus",
+                "notes",
+                *exercises,
+            ]
+        )
         for row in rows:
             points = {e.name: f"{e.points:g}" for v in row.verdicts for e in v.exercises}
             s = row.student
-            fields = [s.id, s.first_name, s.last_name, s.email, row.assignment, row.status, f"{row.points:g}", f"{row.max_points:g}", f"{row.bonus:g}", " ".join(row.notes), *(points.get(e, "") for e in exercises)]
+            fields = [
+                s.id,
+                s.first_name,
+                s.last_name,
+                s.email,
+                row.assignment,
+                row.status,
+                f"{row.points:g}",
+                f"{row.max_points:g}",
+                f"{row.bonus:g}",
+                " ".join(row.notes),
+                *(points.get(e, "") for e in exercises),
+            ]
             writer.writerow([_harmless(f) for f in fields])
 
 
@@ -118,11 +150,20 @@ def table(rows: Sequence[Row]) -> object:
     from rich.text import Text
 
     made = Table(show_lines=False, header_style="bold", expand=False)
-    for column, justify in (("student", "left"), ("points", "right"), ("bonus", "right"), ("status", "left"), ("exercises", "left"), ("mistakes named, and notes", "left")):
+    for column, justify in (
+        ("student", "left"),
+        ("points", "right"),
+        ("bonus", "right"),
+        ("status", "left"),
+        ("exercises", "left"),
+        ("mistakes named, and notes", "left"),
+    ):
         made.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     marks = {"passed": "✓", "partial": "◐", "failed": "✗", "not_attempted": "○", "unjudged": "?"}
     for row in rows:
         signs = " ".join("".join(marks[e.status] for e in v.exercises) for v in row.verdicts)
         said = "; ".join([*dict.fromkeys(row.mistakes), *dict.fromkeys(row.notes)])
-        made.add_row(Text(row.student.id), f"{row.points:g}/{row.max_points:g}", f"{row.bonus:g}", row.status, signs, Text(said))
+        made.add_row(
+            Text(row.student.id), f"{row.points:g}/{row.max_points:g}", f"{row.bonus:g}", row.status, signs, Text(said)
+        )
     return made

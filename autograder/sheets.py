@@ -2,6 +2,7 @@
 
 The public sheets have a fixed seed and become files of class4lib; the hidden ones are seeded by the course's secret and stay in memory.
 """
+
 import functools
 import hashlib
 import json
@@ -47,17 +48,35 @@ def make_sheet(exercise: Exercise, seeds: Sequence[int]) -> Sheet:
         for made in exercise.cases(np.random.default_rng(seed)):
             steps = tuple(replace(s, target=s.target or exercise.name) for s in made.script)
             if made.tier not in {t.name for t in exercise.tiers} or made.judge not in JUDGES:
-                raise SpecError(f"{exercise.name}: case {made.label!r} names tier {made.tier!r} and judge {made.judge!r}; one of them does not exist.")
+                raise SpecError(
+                    f"{exercise.name}: case {made.label!r} names tier {made.tier!r} and judge {made.judge!r}; one of them does not exist."
+                )
             cases.append(replace(made, script=steps, expected=tuple(_records(exercise, exercise.reference, steps))))
     missing = {t.name for t in exercise.tiers} - {c.tier for c in cases}
     if missing:
         raise SpecError(f"{exercise.name}: tier {missing.pop()!r} has no case.")
-    sheet = Sheet(exercise.name, exercise.tiers, tuple(cases), (), exercise.parameters, exercise.returns, exercise.hints, exercise.extension)
+    sheet = Sheet(
+        exercise.name,
+        exercise.tiers,
+        tuple(cases),
+        (),
+        exercise.parameters,
+        exercise.returns,
+        exercise.hints,
+        exercise.extension,
+    )
     for c in cases:
         failure = JUDGES[c.judge](c, c.expected, sheet)
         if failure:
             raise SpecError(f"{exercise.name}: the reference fails its own case {c.label!r}: {failure.text}.")
-    return replace(sheet, mistakes=tuple(_mistake(exercise, sheet, m.name, m.advice, wrong) for m in exercise.misconceptions for wrong in (m.wrong, *m.variants)))
+    return replace(
+        sheet,
+        mistakes=tuple(
+            _mistake(exercise, sheet, m.name, m.advice, wrong)
+            for m in exercise.misconceptions
+            for wrong in (m.wrong, *m.variants)
+        ),
+    )
 
 
 def _mistake(exercise: Exercise, sheet: Sheet, name: str, advice: str, wrong: Any) -> Mistake:
@@ -82,7 +101,9 @@ def public_sheets(topic_name: str) -> dict[str, Sheet]:
 def hidden_sheet(name: str, key: bytes) -> Sheet:
     """The hidden sheet of an exercise under a secret."""
     _, exercise = course.find_exercise(name)
-    seeds = [int.from_bytes(hashlib.sha256(key + f"{name}/{r}".encode()).digest()[:8], "big") for r in range(HIDDEN_ROUNDS)]
+    seeds = [
+        int.from_bytes(hashlib.sha256(key + f"{name}/{r}".encode()).digest()[:8], "big") for r in range(HIDDEN_ROUNDS)
+    ]
     return make_sheet(exercise, seeds)
 
 

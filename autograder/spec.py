@@ -3,6 +3,7 @@
 A spec file (autograder/exercises/<topic>.py) states cases by a generator of numbers, misconceptions as wrong implementations, hints and
 points. Expected values are never written down: they come from the reference in class4lib.
 """
+
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,22 @@ from class4lib.comparing import Tolerance
 from class4lib.judging import Case, Tier
 from class4lib.values import Double
 
-__all__ = ["Case", "Double", "Exercise", "Misconception", "SpecError", "Step", "Tier", "Tolerance", "Topic", "Written", "case", "edge", "script", "values_and_edge"]
+__all__ = [
+    "Case",
+    "Double",
+    "Exercise",
+    "Misconception",
+    "SpecError",
+    "Step",
+    "Tier",
+    "Tolerance",
+    "Topic",
+    "Written",
+    "case",
+    "edge",
+    "script",
+    "values_and_edge",
+]
 
 
 class SpecError(ValueError):
@@ -116,7 +132,9 @@ class Topic:
         for e in self.exercises:
             if e.name == name:
                 return e
-        raise SpecError(f"{self.name}: no exercise is called {name!r}; there are {', '.join(e.name for e in self.exercises)}.")
+        raise SpecError(
+            f"{self.name}: no exercise is called {name!r}; there are {', '.join(e.name for e in self.exercises)}."
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,9 +146,19 @@ def values_and_edge(values: float, edge: float) -> tuple[Tier, ...]:
     return (Tier("values", "ordinary values", values), Tier("edge", "edge cases", edge, needs=("values",)))
 
 
-
-
-def case(label: str, *args: Any, tier: str = "values", trap: str = "", judge: str = "equal", options: dict[str, Any] | None = None, tolerance: Tolerance = Tolerance(), parts: tuple[int, ...] = (), op: str = "call", target: str = "", **kwargs: Any) -> Case:
+def case(
+    label: str,
+    *args: Any,
+    tier: str = "values",
+    trap: str = "",
+    judge: str = "equal",
+    options: dict[str, Any] | None = None,
+    tolerance: Tolerance = Tolerance(),
+    parts: tuple[int, ...] = (),
+    op: str = "call",
+    target: str = "",
+    **kwargs: Any,
+) -> Case:
     """A case of one call with these arguments. The target is filled in as the exercise's name."""
     return Case(label, tier, (Step(target, args, kwargs, op),), judge, options or {}, tolerance, parts, trap)
 
@@ -140,6 +168,14 @@ def edge(label: str, *args: Any, trap: str = "", **kwargs: Any) -> Case:
     return case(label, *args, tier="edge", trap=trap or label, **kwargs)
 
 
-def script(label: str, *steps: Step, tier: str = "values", trap: str = "", judge: str = "equal", options: dict[str, Any] | None = None, tolerance: Tolerance = Tolerance()) -> Case:
+def script(
+    label: str,
+    *steps: Step,
+    tier: str = "values",
+    trap: str = "",
+    judge: str = "equal",
+    options: dict[str, Any] | None = None,
+    tolerance: Tolerance = Tolerance(),
+) -> Case:
     """A case of several steps; a step whose target is "" calls the exercise itself."""
     return Case(label, tier, steps, judge, options or {}, tolerance, (), trap)

@@ -3,6 +3,7 @@
 The same code runs in the notebook (practice) and in the worker (grading). It holds no expected value and judges nothing. Standard library
 and NumPy only, nothing of class4lib but its two neighbours `values` and `doubles`: the worker loads the three by their paths.
 """
+
 import sys
 import warnings
 from collections.abc import Iterable
@@ -88,7 +89,12 @@ def _run_step(namespace: dict[str, Any], context: _Context, step: Step) -> dict[
     after = [to_tree(a) for a in args], {k: to_tree(v) for k, v in kwargs.items()}
     changed: list[Any] = [i for i, (a, b) in enumerate(zip(before[0], after[0], strict=True)) if not same(a, b)]
     changed += [k for k in kwargs if not same(before[1][k], after[1][k])]
-    return {"value": value, "changed": changed, "global_random": state[1] != moved[1] or not np.array_equal(state[0], moved[0]), "log": to_tree(context.log)}
+    return {
+        "value": value,
+        "changed": changed,
+        "global_random": state[1] != moved[1] or not np.array_equal(state[0], moved[0]),
+        "log": to_tree(context.log),
+    }
 
 
 def _perform(namespace: dict[str, Any], context: _Context, step: Step, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -188,7 +194,9 @@ def define(namespace: dict[str, Any], units: Iterable[tuple[str, str]]) -> dict[
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                code = compile(source, f"{CELL}{label}>", "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True)
+                code = compile(
+                    source, f"{CELL}{label}>", "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True
+                )
                 exec(code, namespace)
         except KeyboardInterrupt:
             raise

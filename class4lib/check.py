@@ -3,6 +3,7 @@
 A check takes some milliseconds, shows what passed by tier, and for a failure what was given, what came back, what was expected, the mistake
 where one is recognised, and one thing to try. It raises CheckFailed unless everything is right, so that nbgrader's Validate sees it too.
 """
+
 import inspect
 import json
 import os
@@ -67,9 +68,23 @@ def _practise(sheet: Sheet, function: Any) -> Verdict:
     if function is None:
         return unattempted(sheet, f"This notebook defines no {sheet.name} yet: run the cell above that begins it.")
     if not callable(function):
-        return Verdict(sheet.name, "failed", 0.0, sheet.max_points, "not a function", f"{sheet.name} is the name of a {type(function).__name__} here: some later cell uses the name for something else. Run the cell that defines it again.")
+        return Verdict(
+            sheet.name,
+            "failed",
+            0.0,
+            sheet.max_points,
+            "not a function",
+            f"{sheet.name} is the name of a {type(function).__name__} here: some later cell uses the name for something else. Run the cell that defines it again.",
+        )
     if (getattr(inspect.unwrap(function), "__module__", "") or "").startswith("class4lib"):
-        return Verdict(sheet.name, "failed", 0.0, sheet.max_points, "the library's answer", f"{sheet.name} is yours to write: this is the library's.")
+        return Verdict(
+            sheet.name,
+            "failed",
+            0.0,
+            sheet.max_points,
+            "the library's answer",
+            f"{sheet.name} is yours to write: this is the library's.",
+        )
     with withheld(sheet.name):
         return judge(sheet, [run_script({sheet.name: function}, case.script) for case in sheet.cases])
 

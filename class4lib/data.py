@@ -2,6 +2,7 @@
 
 scikit-learn is imported when a function is called: class4lib itself needs NumPy only.
 """
+
 from typing import NamedTuple
 
 import numpy as np

@@ -3,6 +3,7 @@
 Each maker gets the script's context (`variables`, `log`) and its own parameters. A callable logs its calls: the judge reads what was asked
 of it. This is the one registry; a topic that needs a new double adds a maker here. Standard library and NumPy only (see calls.py).
 """
+
 from collections.abc import Callable
 from typing import Any
 

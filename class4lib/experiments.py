@@ -1,4 +1,5 @@
 """Experiments in notebooks: a cell that waits for the student's functions, and figures held against what is to be expected."""
+
 import sys
 import traceback
 from collections.abc import Callable
@@ -35,7 +36,9 @@ def experiment(*needs: str) -> Callable[[Callable[[], Any]], Any]:
 
 
 def _wait(name: str, missing: list[str]) -> None:
-    print(f"{name.replace('_', ' ')} waits for: {', '.join(missing)}. Write {'it' if len(missing) == 1 else 'them'} above, then run this cell again.")
+    print(
+        f"{name.replace('_', ' ')} waits for: {', '.join(missing)}. Write {'it' if len(missing) == 1 else 'them'} above, then run this cell again."
+    )
 
 
 def _is_stub(function: Any) -> bool:

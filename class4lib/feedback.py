@@ -1,11 +1,24 @@
 """A verdict as a person reads it: plain text for terminals and screen readers, HTML for notebooks."""
+
 from html import escape
 
 from class4lib.judging import Verdict
 
 MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "not_attempted": "○", "unjudged": "?"}
-WORDS = {"passed": "right", "partial": "partly right", "failed": "not right yet", "not_attempted": "not attempted yet", "unjudged": "could not be judged"}
-_COLOURS = {"passed": "#1a7f37", "partial": "#9a6700", "failed": "#cf222e", "not_attempted": "#6e7781", "unjudged": "#8250df"}
+WORDS = {
+    "passed": "right",
+    "partial": "partly right",
+    "failed": "not right yet",
+    "not_attempted": "not attempted yet",
+    "unjudged": "could not be judged",
+}
+_COLOURS = {
+    "passed": "#1a7f37",
+    "partial": "#9a6700",
+    "failed": "#cf222e",
+    "not_attempted": "#6e7781",
+    "unjudged": "#8250df",
+}
 
 
 def points(value: float) -> str:
@@ -41,7 +54,15 @@ def text(verdict: Verdict) -> str:
     lines += [f"  {line}" for line in tier_lines(verdict)]
     for finding in verdict.findings:
         lines += ["", f"  case: {finding.case}"]
-        lines += [_labelled(label, content) for label, content in (("given", finding.given), ("returned", finding.returned), ("expected", finding.expected)) if content]
+        lines += [
+            _labelled(label, content)
+            for label, content in (
+                ("given", finding.given),
+                ("returned", finding.returned),
+                ("expected", finding.expected),
+            )
+            if content
+        ]
         lines.append(f"    → {finding.text}")
     if _more(verdict):
         lines.append(f"  {_more(verdict)}")
@@ -60,10 +81,18 @@ def _labelled(label: str, content: str) -> str:
 def html(verdict: Verdict) -> str:
     """The whole verdict as HTML; every part is escaped, colours read on light and dark pages."""
     colour = _COLOURS[verdict.status]
-    parts = [f'<div role="status" style="border-left:4px solid {colour};padding:.3em .9em;margin:.3em 0;max-width:60em">']
-    parts.append(f'<p style="margin:.2em 0;font-weight:600"><span style="color:{colour}">{escape(headline(verdict))}</span></p>')
+    parts = [
+        f'<div role="status" style="border-left:4px solid {colour};padding:.3em .9em;margin:.3em 0;max-width:60em">'
+    ]
+    parts.append(
+        f'<p style="margin:.2em 0;font-weight:600"><span style="color:{colour}">{escape(headline(verdict))}</span></p>'
+    )
     if verdict.status != "not_attempted":
-        parts.append('<ul style="margin:.2em 0;padding-left:1.2em;list-style:none">' + "".join(f"<li>{escape(line)}</li>" for line in tier_lines(verdict)) + "</ul>")
+        parts.append(
+            '<ul style="margin:.2em 0;padding-left:1.2em;list-style:none">'
+            + "".join(f"<li>{escape(line)}</li>" for line in tier_lines(verdict))
+            + "</ul>"
+        )
     for finding in verdict.findings:
         rows = [("given", finding.given), ("returned", finding.returned), ("expected", finding.expected)]
         parts.append(f'<p style="margin:.6em 0 .1em"><b>{escape(finding.case)}</b></p>')

@@ -4,6 +4,7 @@ A function of many outputs is projected on random weights dy, so one number is d
 turn (or, for large arguments, random directions). The step is scaled to the entry; the error of the difference itself is estimated from
 two step sizes, so that a gradient is refused for being wrong and not for being hard to difference.
 """
+
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -41,7 +42,15 @@ def numerical_gradient(f: Callable[[ndarray], float], x: ndarray, step: float = 
     return gradient
 
 
-def check_gradient(f: Callable[..., object], args: Sequence[ndarray], gradients: Sequence[ndarray], dy: object = None, *, rtol: float = 1e-6, step: float = 1e-3) -> None:
+def check_gradient(
+    f: Callable[..., object],
+    args: Sequence[ndarray],
+    gradients: Sequence[ndarray],
+    dy: object = None,
+    *,
+    rtol: float = 1e-6,
+    step: float = 1e-3,
+) -> None:
     """Raise GradientError unless `gradients` are those of sum(dy * f(*args)) in the first len(gradients) arguments.
 
     Args:

@@ -10,6 +10,7 @@ A shape is a string of axis names. The first argument with a name fixes its size
 `...` is any number of leading axes (not compared). Messages name function, argument, expectation, value and the argument to match:
 `layer_norm: gamma must have shape (4,), got (3,): match the last axis of x.`
 """
+
 import functools
 import inspect
 from collections.abc import Callable, Sequence
@@ -38,7 +39,16 @@ class withheld:
 class array:
     """A real array of a given shape. kind: "float" (integers become float64), "int", "bool", or "any" (left as it is)."""
 
-    def __init__(self, shape: str = "...", *, kind: str = "float", low: float | None = None, high: float | None = None, optional: bool = False, nonempty: bool = False) -> None:
+    def __init__(
+        self,
+        shape: str = "...",
+        *,
+        kind: str = "float",
+        low: float | None = None,
+        high: float | None = None,
+        optional: bool = False,
+        nonempty: bool = False,
+    ) -> None:
         self.axes = shape.split()
         self.kind, self.low, self.high, self.optional, self.nonempty = kind, low, high, optional, nonempty
 
@@ -60,19 +70,32 @@ class array:
         if axes and axes[0] == "...":
             axes = axes[1:]
             if value.ndim < len(axes):
-                raise ValueError(f"{function}: {name} must have at least {_count(len(axes))} ({', '.join(axes)} last), got shape {value.shape}.")
+                raise ValueError(
+                    f"{function}: {name} must have at least {_count(len(axes))} ({', '.join(axes)} last), got shape {value.shape}."
+                )
         elif value.ndim != len(axes):
-            raise ValueError(f"{function}: {name} must have {_count(len(axes))} ({', '.join(axes)}), got shape {value.shape}.")
-        shape = value.shape[value.ndim - len(axes):]
+            raise ValueError(
+                f"{function}: {name} must have {_count(len(axes))} ({', '.join(axes)}), got shape {value.shape}."
+            )
+        shape = value.shape[value.ndim - len(axes) :]
         wanted = [int(a) if a.isdigit() else sizes.get(a, (s, ""))[0] for a, s in zip(axes, shape, strict=True)]
         if list(shape) != wanted:
             full = (*value.shape[: value.ndim - len(axes)], *wanted)
             wrong = [a for a, got, want in zip(axes, shape, wanted, strict=True) if got != want]
             match = " and ".join(dict.fromkeys(sizes[a][1] for a in wrong if a in sizes))
-            raise ValueError(f"{function}: {name} must have shape {full}, got {value.shape}" + (f": match {match}." if match else "."))
+            raise ValueError(
+                f"{function}: {name} must have shape {full}, got {value.shape}"
+                + (f": match {match}." if match else ".")
+            )
         for i, (a, size) in enumerate(zip(axes, shape, strict=True)):
             if not a.isdigit():
-                where = "the last axis" if i == len(axes) - 1 and len(self.axes) > 1 else "the length" if len(axes) == 1 else f"axis {i - len(axes) if self.axes[0] == '...' else i}"
+                where = (
+                    "the last axis"
+                    if i == len(axes) - 1 and len(self.axes) > 1
+                    else "the length"
+                    if len(axes) == 1
+                    else f"axis {i - len(axes) if self.axes[0] == '...' else i}"
+                )
                 sizes.setdefault(a, (size, f"{where} of {name}"))
 
 
@@ -87,13 +110,23 @@ class arrays:
             raise TypeError(f"{function}: {name} must be a list of arrays, got {type(value).__name__}.")
         if len(value) < self.minimum:
             raise ValueError(f"{function}: {name} must hold at least {self.minimum}, got {len(value)}.")
-        return [array(self.shape, kind=self.kind)(function, f"{name}[{i}]", v, dict(sizes)) for i, v in enumerate(value)]
+        return [
+            array(self.shape, kind=self.kind)(function, f"{name}[{i}]", v, dict(sizes)) for i, v in enumerate(value)
+        ]
 
 
 class number:
     """A real number, inclusive limits low, high; exclusive limits above, below. NaN is refused unless nan=True."""
 
-    def __init__(self, *, low: float | None = None, high: float | None = None, above: float | None = None, below: float | None = None, nan: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        above: float | None = None,
+        below: float | None = None,
+        nan: bool = False,
+    ) -> None:
         self.low, self.high, self.above, self.below, self.nan = low, high, above, below, nan
 
     def __call__(self, function: str, name: str, value: Any, sizes: Sizes) -> Any:
@@ -106,7 +139,16 @@ class number:
         return value if isinstance(value, float | int) else np.asarray(value)[()].item()
 
     def _range(self) -> str:
-        parts = [f"{word} {limit:g}" for word, limit in (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below)) if limit is not None]
+        parts = [
+            f"{word} {limit:g}"
+            for word, limit in (
+                ("at least", self.low),
+                ("above", self.above),
+                ("at most", self.high),
+                ("below", self.below),
+            )
+            if limit is not None
+        ]
         return " and ".join(parts) or "a number"
 
 
@@ -120,7 +162,9 @@ class integer:
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
             raise TypeError(f"{function}: {name} must be an integer, got {describe(value)}.")
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            limits = " and ".join(f"{w} {v}" for w, v in (("at least", self.low), ("at most", self.high)) if v is not None)
+            limits = " and ".join(
+                f"{w} {v}" for w, v in (("at least", self.low), ("at most", self.high)) if v is not None
+            )
             raise ValueError(f"{function}: {name} must be {limits}, got {value}.")
         return int(value)
 
@@ -147,7 +191,9 @@ class generator:
         if value is None and self.optional:
             return None
         if not isinstance(value, np.random.Generator):
-            raise TypeError(f"{function}: {name} must be a numpy.random.Generator, got {describe(value)}: make one with np.random.default_rng(seed).")
+            raise TypeError(
+                f"{function}: {name} must be a numpy.random.Generator, got {describe(value)}: make one with np.random.default_rng(seed)."
+            )
         return value
 
 
@@ -169,7 +215,9 @@ def guarded(*, also: Callable[..., None] | None = None, **guards: Any) -> Callab
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if exercise in _yours_to_write:
-                raise PermissionError(f"{exercise} is yours to write here: the library's version does not answer for it.")
+                raise PermissionError(
+                    f"{exercise} is yours to write here: the library's version does not answer for it."
+                )
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             sizes: Sizes = {}
@@ -184,16 +232,24 @@ def guarded(*, also: Callable[..., None] | None = None, **guards: Any) -> Callab
     return decorate
 
 
-def check_layers(function: str, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], n_in: int | None = None) -> None:
+def check_layers(
+    function: str, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], n_in: int | None = None
+) -> None:
     """Raise unless weights[l] (n_l, n_{l+1}) and biases[l] (n_{l+1},) chain, from n_in where it is given."""
     if len(biases) != len(weights):
-        raise ValueError(f"{function}: biases must hold one vector per layer, {len(weights)}, got {len(biases)}: match weights.")
+        raise ValueError(
+            f"{function}: biases must hold one vector per layer, {len(weights)}, got {len(biases)}: match weights."
+        )
     for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
         if n_in is not None and W.shape[0] != n_in:
             source = "the last axis of x" if layer == 0 else f"the last axis of weights[{layer - 1}]"
-            raise ValueError(f"{function}: weights[{layer}] must have shape {(n_in, W.shape[1])}, got {W.shape}: match {source}.")
+            raise ValueError(
+                f"{function}: weights[{layer}] must have shape {(n_in, W.shape[1])}, got {W.shape}: match {source}."
+            )
         if b.shape != (W.shape[1],):
-            raise ValueError(f"{function}: biases[{layer}] must have shape {(W.shape[1],)}, got {b.shape}: match the last axis of weights[{layer}].")
+            raise ValueError(
+                f"{function}: biases[{layer}] must have shape {(W.shape[1],)}, got {b.shape}: match the last axis of weights[{layer}]."
+            )
         n_in = W.shape[1]
 
 

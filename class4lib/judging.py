@@ -4,6 +4,7 @@ A `Sheet` is all that is needed to judge one exercise, as data: cases with their
 every named misconception the records that this wrong implementation gives on the same cases. The public sheets are files of this package;
 the hidden ones are made by the grader and never leave it.
 """
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,9 @@ from class4lib.values import Other
 
 Record = dict[str, Any]
 MAX_FINDINGS = 2  # failed cases that are told in full: a third would not help
-NAMING_SHARE = 0.9  # a mistake is named where at least this share of the cases it changes is as the wrong version gives them
+NAMING_SHARE = (
+    0.9  # a mistake is named where at least this share of the cases it changes is as the wrong version gives them
+)
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,17 @@ class Verdict:
     extension: bool = False
 
 
-_LOOP = ("endless loop", "A call did not come back in time. Look for a loop whose condition never becomes false, or for work that grows with every call.")
+_LOOP = (
+    "endless loop",
+    "A call did not come back in time. Look for a loop whose condition never becomes false, or for work that grows with every call.",
+)
 _ENDS = {
     "timeout": _LOOP,
     "signal 24": _LOOP,  # SIGXCPU: the limit of processor time
-    "output": ("too much output", "The results are larger than any right answer's: look for an array that grows with every call."),
+    "output": (
+        "too much output",
+        "The results are larger than any right answer's: look for an array that grows with every call.",
+    ),
 }
 
 Judge = Callable[[Case, Sequence[Record], Sheet], "Failure | None"]
@@ -164,8 +173,17 @@ def changed_inputs(case: Case, records: Sequence[Record], sheet: Sheet) -> Failu
     """The failure of a step that changed an argument in place or moved NumPy's global generator, or None."""
     for i, record in enumerate(records):
         if record.get("changed") and case.script[i].op in ("call", "torch"):
-            names = [p if isinstance(p, str) else sheet.parameters[p] if p < len(sheet.parameters) and len(case.script) == 1 else f"argument {p + 1}" for p in record["changed"]]
-            return Failure("changed", f"{' and '.join(names)} was changed in place: inputs must come out as they went in", i)
+            names = [
+                p
+                if isinstance(p, str)
+                else sheet.parameters[p]
+                if p < len(sheet.parameters) and len(case.script) == 1
+                else f"argument {p + 1}"
+                for p in record["changed"]
+            ]
+            return Failure(
+                "changed", f"{' and '.join(names)} was changed in place: inputs must come out as they went in", i
+            )
     return None
 
 
@@ -176,13 +194,21 @@ def equal(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | None
     if failure:
         return failure
     for i, (record, expected) in enumerate(zip(records, case.expected, strict=True)):
-        if case.script[i].op == "shift" or case.options.get("ignore_value") or (case.script[i].save and case.script[i].op == "call" and case.script[i].target == sheet.name):
+        if (
+            case.script[i].op == "shift"
+            or case.options.get("ignore_value")
+            or (case.script[i].save and case.script[i].op == "call" and case.script[i].target == sheet.name)
+        ):
             continue  # a constructed object has no value of its own
         names = sheet.returns if case.script[i].op == "call" else ()
         found = compare(expected["value"], record["value"], case.tolerance, names)
         if case.parts and found:
             kept = {names[p] if names else f"[{p}]" for p in case.parts}
-            found = [m for m in found if not m.part or any(m.part == k or m.part.startswith((k + "[", k + ".")) for k in kept)]
+            found = [
+                m
+                for m in found
+                if not m.part or any(m.part == k or m.part.startswith((k + "[", k + ".")) for k in kept)
+            ]
         if found:
             first = found[0]
             return Failure(first.kind, "; ".join(m.text for m in found[:3]), i, tuple(found))
@@ -202,7 +228,17 @@ def judge(sheet: Sheet, outcomes: Sequence[Sequence[Record]], end: str = "ok", *
     points = sum(t.points for t in tiers)
     status = "passed" if not any(failures) else "partial" if points else "failed"
     name, advice = ("", "") if status == "passed" or not explain else _explain(sheet, outcomes, failures, end)
-    return Verdict(sheet.name, status, points, sheet.max_points, name, advice, tiers, _findings(sheet, outcomes, failures) if explain else (), sheet.extension)
+    return Verdict(
+        sheet.name,
+        status,
+        points,
+        sheet.max_points,
+        name,
+        advice,
+        tiers,
+        _findings(sheet, outcomes, failures) if explain else (),
+        sheet.extension,
+    )
 
 
 def not_attempted(outcomes: Sequence[Sequence[Record]]) -> bool:
@@ -212,32 +248,63 @@ def not_attempted(outcomes: Sequence[Sequence[Record]]) -> bool:
 
 
 def unattempted(sheet: Sheet, advice: str = "") -> Verdict:
-    tiers = tuple(TierVerdict(t.name, t.title, 0.0, t.points, 0, sum(c.tier == t.name for c in sheet.cases)) for t in sheet.tiers)
+    tiers = tuple(
+        TierVerdict(t.name, t.title, 0.0, t.points, 0, sum(c.tier == t.name for c in sheet.cases)) for t in sheet.tiers
+    )
     advice = advice or f'{sheet.name} is not written yet. hint("{sheet.name}") gives a first step.'
     return Verdict(sheet.name, "not_attempted", 0.0, sheet.max_points, "", advice, tiers, (), sheet.extension)
 
 
 def _tier_verdicts(sheet: Sheet, failures: Sequence[Failure | None]) -> tuple[TierVerdict, ...]:
     gate = all(f is None or f.code not in ("changed", "dtype") for f in failures)
-    passed = {t.name: [f is None for c, f in zip(sheet.cases, failures, strict=True) if c.tier == t.name] for t in sheet.tiers}
+    passed = {
+        t.name: [f is None for c, f in zip(sheet.cases, failures, strict=True) if c.tier == t.name] for t in sheet.tiers
+    }
     verdicts = []
     for tier in sheet.tiers:
         earns = gate and all(passed[tier.name]) and all(all(passed[n]) for n in tier.needs)
-        verdicts.append(TierVerdict(tier.name, tier.title, tier.points if earns else 0.0, tier.points, sum(passed[tier.name]), len(passed[tier.name])))
+        verdicts.append(
+            TierVerdict(
+                tier.name,
+                tier.title,
+                tier.points if earns else 0.0,
+                tier.points,
+                sum(passed[tier.name]),
+                len(passed[tier.name]),
+            )
+        )
     return tuple(verdicts)
 
 
-def _explain(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None], end: str) -> tuple[str, str]:
+def _explain(
+    sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None], end: str
+) -> tuple[str, str]:
     """Name of the mistake and advice: a named misconception, else a general one, else the first failure in words."""
     first = next(f for f in failures if f is not None)
     if first.code == "stopped":
-        return _ENDS.get(end, ("the process ended", f"{sheet.name} ended the process it ran in ({end}): a call of exit, memory that was not its own, or more memory than there is. The same call in the notebook would end the kernel."))
+        return _ENDS.get(
+            end,
+            (
+                "the process ended",
+                f"{sheet.name} ended the process it ran in ({end}): a call of exit, memory that was not its own, or more memory than there is. The same call in the notebook would end the kernel.",
+            ),
+        )
     candidates = []
-    tier = next(c.tier for t in sheet.tiers for c, f in zip(sheet.cases, failures, strict=True) if f is not None and c.tier == t.name)
+    tier = next(
+        c.tier
+        for t in sheet.tiers
+        for c, f in zip(sheet.cases, failures, strict=True)
+        if f is not None and c.tier == t.name
+    )
     for mistake in sheet.mistakes:
         share, matched = _agreement(sheet, mistake, outcomes, failures)
-        explains = any(m is not None and f is not None and c.tier == tier for c, f, m in zip(sheet.cases, failures, mistake.failures, strict=True))
-        if share >= NAMING_SHARE and explains:  # a mistake that shows in edge cases only does not explain wrong ordinary values
+        explains = any(
+            m is not None and f is not None and c.tier == tier
+            for c, f, m in zip(sheet.cases, failures, mistake.failures, strict=True)
+        )
+        if (
+            share >= NAMING_SHARE and explains
+        ):  # a mistake that shows in edge cases only does not explain wrong ordinary values
             candidates.append((matched, mistake))
     if candidates:
         best = max(candidates, key=lambda c: c[0])[1]  # max keeps the first of equals: order in the spec decides
@@ -245,10 +312,14 @@ def _explain(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Seque
     return _general(sheet, outcomes, failures, first)
 
 
-def _agreement(sheet: Sheet, mistake: Mistake, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]) -> tuple[float, int]:
+def _agreement(
+    sheet: Sheet, mistake: Mistake, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]
+) -> tuple[float, int]:
     """Share and number of the cases this mistake changes on which the student gives what it gives."""
     changed = [i for i, f in enumerate(mistake.failures) if f is not None]
-    matched = sum(failures[i] is not None and _alike(sheet.cases[i], outcomes[i], failures[i], mistake, i) for i in changed)
+    matched = sum(
+        failures[i] is not None and _alike(sheet.cases[i], outcomes[i], failures[i], mistake, i) for i in changed
+    )
     return (matched / len(changed) if changed else 0.0), matched
 
 
@@ -278,42 +349,70 @@ def _counting(case: Case, value: Any) -> Any:
     return [value[p] for p in case.parts] if cut else value
 
 
-def _general(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None], first: Failure) -> tuple[str, str]:
+def _general(
+    sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None], first: Failure
+) -> tuple[str, str]:
     """Mistakes that any function can have."""
     changed = next((f for f in failures if f is not None and f.code == "changed"), None)
     if changed:
-        return "input changed in place", f"{changed.text}. Work on a new array: write x = x + 1 and not x += 1, and copy before you assign into a slice."
+        return (
+            "input changed in place",
+            f"{changed.text}. Work on a new array: write x = x + 1 and not x += 1, and copy before you assign into a slice.",
+        )
     if first.code == "error":
         return "", f"{first.text}. The message names what Python met; print the shapes just before that line."
     if first.code == "missing":
-        return "nothing returned", f"{sheet.name} returned None where a result is expected: end the function with `return`."
+        return (
+            "nothing returned",
+            f"{sheet.name} returned None where a result is expected: end the function with `return`.",
+        )
     if first.code == "dtype":
-        return "wrong dtype", f"{first.text}. Let NumPy keep float64: no astype(np.float32), no integer array to write floats into."
+        return (
+            "wrong dtype",
+            f"{first.text}. Let NumPy keep float64: no astype(np.float32), no integer array to write floats into.",
+        )
     if first.code in ("shape", "value"):
         pattern = _pattern(sheet, outcomes, failures)
         if pattern:
             return pattern
     if first.code == "shape":
-        return "wrong shape", f"{_without_values(first)}. Write the shape of every intermediate array beside its line; one axis too many or too few shows at once."
+        return (
+            "wrong shape",
+            f"{_without_values(first)}. Write the shape of every intermediate array beside its line; one axis too many or too few shows at once.",
+        )
     if first.code in ("type", "length"):
-        return "wrong kind of result", f"{_without_values(first)}. The docstring's Returns section says what must come back, in which order."
+        return (
+            "wrong kind of result",
+            f"{_without_values(first)}. The docstring's Returns section says what must come back, in which order.",
+        )
     if first.code == "finite":
-        return "not finite", f'{_without_values(first)}. Somewhere an exponential overflows, a logarithm meets 0, or 0 is divided by 0: check("{sheet.name}") shows on which input.'
+        return (
+            "not finite",
+            f'{_without_values(first)}. Somewhere an exponential overflows, a logarithm meets 0, or 0 is divided by 0: check("{sheet.name}") shows on which input.',
+        )
     if first.advice:
         return "", first.advice
     values = [m.got for f in failures if f is not None for m in f.mismatches]
     if values and all((a := as_numbers(v)) is not None and not a.any() for v in values):
-        return "zeros returned", f"{sheet.name} gives zeros where other values are expected: is what you computed what you return?"
+        return (
+            "zeros returned",
+            f"{sheet.name} gives zeros where other values are expected: is what you computed what you return?",
+        )
     parts = sorted({m.part.split("[")[0] for f in failures if f is not None for m in f.mismatches if m.part})
     which = f"{' and '.join(parts)} differ" if sheet.returns and parts and parts != [""] else "the values differ"
-    return "", f'{which} from what is expected; no common mistake fits. check("{sheet.name}") shows a small case: work it through by hand, line by line.'
+    return (
+        "",
+        f'{which} from what is expected; no common mistake fits. check("{sheet.name}") shows a small case: work it through by hand, line by line.',
+    )
 
 
 def _without_values(failure: Failure) -> str:
     return failure.mismatches[0].text if failure.mismatches else failure.text
 
 
-def _pattern(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]) -> tuple[str, str] | None:
+def _pattern(
+    sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]
+) -> tuple[str, str] | None:
     """A sign, a factor, a missing or doubled 1/N, a transposition that explains every failed case."""
     ratios, transposed, parts = [], [], set()
     for case, failure in zip(sheet.cases, failures, strict=True):
@@ -327,30 +426,54 @@ def _pattern(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Seque
             if got is None or expected is None:
                 return None
             parts.add(m.part)
-            transposed.append(expected.ndim >= 2 and got.shape == expected.T.shape and bool(close(expected.T, got, case.tolerance).all()))
+            transposed.append(
+                expected.ndim >= 2
+                and got.shape == expected.T.shape
+                and bool(close(expected.T, got, case.tolerance).all())
+            )
             ratios.append((_ratio(expected, got, case.tolerance), n))
     which = " and ".join(sorted(p for p in parts if p)) or "the result"
     if all(transposed):
-        return "transposed", f"{which} is the transpose of what is expected: swap the factors of the product, or put the .T on the other one."
+        return (
+            "transposed",
+            f"{which} is the transpose of what is expected: swap the factors of the product, or put the .T on the other one.",
+        )
     known = [(r, n) for r, n in ratios if r is not None]
     if len(known) < len(ratios):
         return None
     if all(abs(r + 1) < 1e-6 for r, _ in known):
-        return "sign", f"{which} has the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice."
+        return (
+            "sign",
+            f"{which} has the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice.",
+        )
     several = len({n for _, n in known}) > 1
     if several and all(abs(r - n) < 1e-6 * n for r, n in known):
-        return "1/N missing", f"{which} is N times what is expected, N the number of examples: the mean over the batch divides by N."
+        return (
+            "1/N missing",
+            f"{which} is N times what is expected, N the number of examples: the mean over the batch divides by N.",
+        )
     if several and all(abs(r * n - 1) < 1e-6 for r, n in known):
-        return "1/N too many", f"{which} is 1/N of what is expected, N the number of examples: something was divided by N that should not be, or divided twice."
+        return (
+            "1/N too many",
+            f"{which} is 1/N of what is expected, N the number of examples: something was divided by N that should not be, or divided twice.",
+        )
     first = known[0][0]
     if all(abs(r - first) < 1e-6 * abs(first) for r, _ in known):
-        return "constant factor", f"{which} is {first:.6g} times what is expected, everywhere: a constant factor is lost or one too many."
+        return (
+            "constant factor",
+            f"{which} is {first:.6g} times what is expected, everywhere: a constant factor is lost or one too many.",
+        )
     return None
 
 
 def _ratio(expected: np.ndarray, got: np.ndarray, tolerance: Tolerance) -> float | None:
     """got / expected where it is one constant for the whole array, else None."""
-    if got.shape != expected.shape or expected.dtype.kind not in "iuf" or not np.isfinite(expected).all() or not np.isfinite(got).all():
+    if (
+        got.shape != expected.shape
+        or expected.dtype.kind not in "iuf"
+        or not np.isfinite(expected).all()
+        or not np.isfinite(got).all()
+    ):
         return None
     large = np.abs(expected) > 1e-6 * max(np.abs(expected).max(initial=0.0), 1e-300)
     if not large.any() or not close(np.zeros_like(expected), np.where(large, 0.0, got), tolerance).all():
@@ -360,7 +483,9 @@ def _ratio(expected: np.ndarray, got: np.ndarray, tolerance: Tolerance) -> float
     return ratio if ratio != 0 and np.abs(ratios - ratio).max() <= 1e-6 * abs(ratio) else None
 
 
-def _findings(sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]) -> tuple[Finding, ...]:
+def _findings(
+    sheet: Sheet, outcomes: Sequence[Sequence[Record]], failures: Sequence[Failure | None]
+) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     for case, records, failure in zip(sheet.cases, outcomes, failures, strict=True):
         if failure is None or len(findings) == MAX_FINDINGS:

@@ -25,7 +25,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy import ndarray
 
-from class4lib.basics import affine, affine_backward, relu, relu_backward, sigmoid, sigmoid_backward, tanh, tanh_backward
+from class4lib.basics import (
+    affine,
+    affine_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    tanh,
+    tanh_backward,
+)
 from class4lib.softmax_cross_entropy import softmax_cross_entropy, softmax_cross_entropy_grad
 from class4lib.training import LossAndGrads
 from class4lib.vanishing_gradients import init_std

@@ -3,6 +3,7 @@
 matplotlib is imported when a function is called. Lines are labelled where they end and not in a legend; a scale that spans decades is
 logarithmic; colours are distinguishable without red and green.
 """
+
 import io
 import itertools
 from collections.abc import Mapping, Sequence
@@ -35,10 +36,24 @@ def show(fig: "Figure", description: str) -> None:
 
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png")
-    display({"image/png": buffer.getvalue(), "text/plain": f"Figure: {description}"}, metadata={"image/png": {"alt": description}}, raw=True)
+    display(
+        {"image/png": buffer.getvalue(), "text/plain": f"Figure: {description}"},
+        metadata={"image/png": {"alt": description}},
+        raw=True,
+    )
 
 
-def lines(ax: "Axes", x: ndarray | Mapping[str, ndarray], ys: Mapping[str, ndarray], *, xlabel: str = "", ylabel: str = "", title: str = "", log: str = "", styles: Mapping[str, Mapping[str, Any]] | None = None) -> "Axes":
+def lines(
+    ax: "Axes",
+    x: ndarray | Mapping[str, ndarray],
+    ys: Mapping[str, ndarray],
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+    log: str = "",
+    styles: Mapping[str, Mapping[str, Any]] | None = None,
+) -> "Axes":
     """One line per entry of ys, labelled at its right end.
 
     Args:
@@ -66,20 +81,41 @@ def lines(ax: "Axes", x: ndarray | Mapping[str, ndarray], ys: Mapping[str, ndarr
 def _label_ends(ax: "Axes", ends: Sequence[tuple[str, Any, ndarray]]) -> None:
     """Names at the last finite point of each line, moved apart where they would overlap."""
     low, high = ax.get_ylim()
-    to_unit = (lambda v: (np.log10(max(v, 1e-300)) - np.log10(low)) / (np.log10(high) - np.log10(low))) if ax.get_yscale() == "log" else (lambda v: (v - low) / (high - low))
+    to_unit = (
+        (lambda v: (np.log10(max(v, 1e-300)) - np.log10(low)) / (np.log10(high) - np.log10(low)))
+        if ax.get_yscale() == "log"
+        else (lambda v: (v - low) / (high - low))
+    )
     placed: list[list[Any]] = []
     for i, (name, _, y) in enumerate(ends):
         finite = y[np.isfinite(y)]
-        placed.append([float(np.clip(to_unit(finite[-1]) if len(finite) else 0.5, 0.0, 1.0)), name, ax.lines[len(ax.lines) - len(ends) + i].get_color()])
+        placed.append(
+            [
+                float(np.clip(to_unit(finite[-1]) if len(finite) else 0.5, 0.0, 1.0)),
+                name,
+                ax.lines[len(ax.lines) - len(ends) + i].get_color(),
+            ]
+        )
     placed.sort(key=lambda p: p[0])
     for before, after in itertools.pairwise(placed):
         after[0] = max(after[0], before[0] + 0.085)
     overflow = max(0.0, placed[-1][0] - 1.0)
     for height, name, colour in placed:
-        ax.annotate(name, (1.0, height - overflow), xycoords="axes fraction", xytext=(5, 0), textcoords="offset points", color=colour, va="center", fontsize=9)
+        ax.annotate(
+            name,
+            (1.0, height - overflow),
+            xycoords="axes fraction",
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            fontsize=9,
+        )
 
 
-def bars(ax: "Axes", values: Mapping[str, float], *, xlabel: str = "", title: str = "", form: str = ".3g", log: bool = False) -> "Axes":
+def bars(
+    ax: "Axes", values: Mapping[str, float], *, xlabel: str = "", title: str = "", form: str = ".3g", log: bool = False
+) -> "Axes":
     """Horizontal bars, the first on top, each with its value."""
     names = list(values)
     drawn = ax.barh(range(len(names)), list(values.values()), color=COLOURS[0], height=0.6)
@@ -93,7 +129,16 @@ def bars(ax: "Axes", values: Mapping[str, float], *, xlabel: str = "", title: st
     return ax
 
 
-def heatmap(ax: "Axes", matrix: ndarray, *, xlabel: str = "", ylabel: str = "", title: str = "", numbers: bool = False, signed: bool = False) -> "Axes":
+def heatmap(
+    ax: "Axes",
+    matrix: ndarray,
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+    numbers: bool = False,
+    signed: bool = False,
+) -> "Axes":
     """A matrix as colours, row 0 on top, with a colour bar; signed puts white at 0."""
     limit = float(np.abs(matrix).max()) or 1.0
     options: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "viridis"}
@@ -115,7 +160,9 @@ def images(axes: Sequence["Axes"], pictures: Sequence[ndarray], titles: Sequence
         ax.set_title(title, fontsize=9)
 
 
-def reliability(ax: "Axes", probs: Mapping[str, ndarray], labels: ndarray, *, n_bins: int = 10, title: str = "") -> "Axes":
+def reliability(
+    ax: "Axes", probs: Mapping[str, ndarray], labels: ndarray, *, n_bins: int = 10, title: str = ""
+) -> "Axes":
     """Reliability diagram: how often a prediction is right, against how sure it claims to be.
 
     Args:
@@ -130,20 +177,39 @@ def reliability(ax: "Axes", probs: Mapping[str, ndarray], labels: ndarray, *, n_
         sure, right = p.max(axis=1), p.argmax(axis=1) == labels
         members = [(sure > low) & (sure <= high) for low, high in itertools.pairwise(edges)]
         kept = [m for m in members if m.sum() >= 5]
-        ax.plot([sure[m].mean() for m in kept], [right[m].mean() for m in kept], marker="o", color=COLOURS[i], linewidth=1.5, label=name)
+        ax.plot(
+            [sure[m].mean() for m in kept],
+            [right[m].mean() for m in kept],
+            marker="o",
+            color=COLOURS[i],
+            linewidth=1.5,
+            label=name,
+        )
     ax.legend(frameon=False, fontsize=9)
-    ax.set(xlabel="how sure (largest probability)", ylabel="how often right", title=title, xlim=(0, 1.02), ylim=(0, 1.02))
+    ax.set(
+        xlabel="how sure (largest probability)", ylabel="how often right", title=title, xlim=(0, 1.02), ylim=(0, 1.02)
+    )
     return ax
 
 
 def level(ax: "Axes", y: float, text: str, *, x: float = 0.02) -> "Axes":
     """A dashed horizontal line at y with a few words above it, which begin at the share x of the width."""
     ax.axhline(y, color="0.5", linewidth=1, linestyle="--")
-    ax.annotate(text, (x, y), xycoords=ax.get_yaxis_transform(), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.35")
+    ax.annotate(
+        text,
+        (x, y),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=9,
+        color="0.35",
+    )
     return ax
 
 
-def dots(ax: "Axes", values: Mapping[str, Sequence[float]], *, xlabel: str = "", title: str = "", log: bool = False) -> "Axes":
+def dots(
+    ax: "Axes", values: Mapping[str, Sequence[float]], *, xlabel: str = "", title: str = "", log: bool = False
+) -> "Axes":
     """One row a name, the first on top, with a dot for each of its values: what several seeds gave."""
     for i, row in enumerate(values.values()):
         ax.plot(row, [i] * len(row), "o", color=COLOURS[0], alpha=0.7, markersize=8)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from class4lib.guards import array, guarded, integer, number, reduction as reductions
+from class4lib.guards import array, guarded, integer, number
+from class4lib.guards import reduction as reductions
 from class4lib.types import Reduction
 
 
@@ -18,7 +19,7 @@ def _check_targets(function: str, targets: ndarray, scores: ndarray, scores_name
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         if targets.shape != (n,):
             raise ValueError(f"{function}: targets must have shape {(n,)}, got {targets.shape}: match the rows of {scores_name}.")
-        if n and not (0 <= targets.min() and targets.max() < k):
+        if n and not (targets.min() >= 0 and targets.max() < k):
             wrong = targets[(targets < 0) | (targets >= k)][0]
             raise ValueError(f"{function}: targets must be labels in [0, {k}), got {wrong}: match the last axis of {scores_name}.")
     elif targets.ndim == 2:
@@ -37,7 +38,7 @@ def _targets_match_probs(function: str, probs: ndarray, targets: ndarray, **_: o
 
 
 def _labels_in_range(function: str, labels: ndarray, n_classes: int, **_: object) -> None:
-    if labels.size and not (0 <= labels.min() and labels.max() < n_classes):
+    if labels.size and not (labels.min() >= 0 and labels.max() < n_classes):
         wrong = labels[(labels < 0) | (labels >= n_classes)][0]
         raise ValueError(f"{function}: labels must be in [0, {n_classes}), got {wrong}.")
 

@@ -108,19 +108,21 @@ def spectral_norm_grad(W: ndarray) -> ndarray:
 @guarded(W=array("D M", nonempty=True), n_steps=integer(low=1), u=array("D", optional=True), rng=generator(optional=True), also=_start_is_usable)
 @_guarded_against_zero
 def power_iteration(W: ndarray, n_steps: int, *, u: ndarray | None = None, rng: Generator | None = None) -> tuple[float, ndarray, ndarray]:
-    """The largest singular value and its vectors by products with W alone; the error falls by (sigma_2 / sigma_1)**2 a step.
+    """The largest singular value and its vectors by products with W alone, from a start.
 
     Args:
-        W: (D, M).
+        W: (D, M), not 0.
         n_steps: at least 1; one step updates v, then u.
         u: (D,) start, of any length (not changed), with W'u not 0; None draws one from normal numbers.
         rng: draws the start where u is None.
 
     Returns:
-        sigma, u (D,), v (M,), both of length 1. For W = 0 sigma is 0, u the start brought to length 1 and v some vector of length 1.
+        sigma, u (D,), v (M,), both of length 1.
 
     Formula:
         v = W'u / |W'u|, u = W v / |W v|, n_steps times; sigma = u' W v.
+        W = 0 is answered too: sigma 0, u the start brought to length 1, v some vector of length 1.
+        The vectors' error falls by (sigma_2 / sigma_1)**2 a step, that of sigma by the square of it.
 
     Source: Miyato et al. 2018, section 2.1, eqs. 18 and 19 and algorithm 1.
     """
@@ -161,12 +163,13 @@ def spectral_normalize_backward(dy: ndarray, W: ndarray) -> ndarray:
         W: (D, M), not 0, its largest singular value simple.
 
     Returns:
-        dW (D, M): orthogonal to W, for the output does not see W's scale.
+        dW (D, M).
 
     Derivation:
         y = W / sigma, dy_ij/dW_kl = [ij = kl] / sigma - W_ij / sigma**2 * dsigma/dW_kl
         dsigma/dW = u v'
         dW = (dy - <dy, W / sigma> u v') / sigma, <a, b> the sum of a_ij b_ij
+        orthogonal to W, for the output does not see W's scale
 
     Source: Miyato et al. 2018, section 2.1, eqs. 9 to 12.
     """
@@ -183,7 +186,7 @@ def lipschitz_upper_bound(weights: Sequence[ndarray]) -> float:
         weights: (n_l, n_{l+1}), one per layer; the biases do not matter.
 
     Returns:
-        A number; a bound, often far above the largest quotient.
+        A number, the smallest that follows from each layer's own spectral norm; often far above the largest quotient.
 
     Derivation:
         |relu(a) - relu(b)| <= |a - b|, and |a W - b W| <= sigma(W) |a - b|
@@ -203,7 +206,7 @@ def residual_lipschitz_bound(W1: ndarray, W2: ndarray) -> float:
         W2: (H, D).
 
     Returns:
-        A number.
+        A number, the smallest that follows from the two matrices' own spectral norms.
 
     Derivation:
         f(a) - f(b) = (a - b) + (F(a) - F(b)), and |F(a) - F(b)| <= sigma(W1) sigma(W2) |a - b|

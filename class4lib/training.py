@@ -1,4 +1,5 @@
 """A small training loop: minibatch gradient descent with momentum. What is not the point of a notebook lives here."""
+
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -53,7 +54,9 @@ def fit(
         for batch in minibatches(len(x), batch_size, rng=rng):
             loss, grads = loss_and_grads(x[batch], y[batch])
             if len(grads) != len(params):
-                raise ValueError(f"fit: loss_and_grads must return {len(params)} gradients, one per array, got {len(grads)}.")
+                raise ValueError(
+                    f"fit: loss_and_grads must return {len(params)} gradients, one per array, got {len(grads)}."
+                )
             for p, v, g in zip(params, velocities, grads, strict=True):
                 v *= momentum
                 v -= lr * g

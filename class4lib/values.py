@@ -6,6 +6,7 @@ every size is checked against what is there before memory is taken. `to_json` an
 
 This file needs the standard library and NumPy only and imports nothing of class4lib: the worker loads it by its path.
 """
+
 import json
 import math
 import struct
@@ -120,7 +121,11 @@ def unpack(data: bytes) -> Any:
             if isinstance(node, dict) and "array" in node:
                 name, shape, offset = node["array"]
                 dtype = np.dtype(str(name))
-                if dtype.kind not in "biufc" or len(shape) > 32 or any(type(n) is not int or n < 0 for n in (*shape, offset)):
+                if (
+                    dtype.kind not in "biufc"
+                    or len(shape) > 32
+                    or any(type(n) is not int or n < 0 for n in (*shape, offset))
+                ):
                     raise ValueFormatError("an array that is not numeric")
                 size = math.prod(shape) * dtype.itemsize
                 if offset + size > len(body):
@@ -131,7 +136,16 @@ def unpack(data: bytes) -> Any:
         return decode(json.loads(data[8 : 8 + length]))
     except ValueFormatError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, struct.error, RecursionError, AttributeError, SyntaxError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        struct.error,
+        RecursionError,
+        AttributeError,
+        SyntaxError,
+    ) as error:
         raise ValueFormatError(f"not a packed value: {type(error).__name__}") from None
 
 
@@ -192,7 +206,13 @@ def _decode(node: Any, decode: Any) -> Any:
 def same(a: Any, b: Any) -> bool:
     """Equal to the last bit, NaN equal to NaN."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+        return (
+            isinstance(a, np.ndarray)
+            and isinstance(b, np.ndarray)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+        )
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict):

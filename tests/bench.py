@@ -1,7 +1,8 @@
 """`make bench`: ratios, measured side by side in one process: each function against PyTorch at three sizes, check, judge per notebook, import.
 
-    python -m tests.bench [TOPIC ...]
+python -m tests.bench [TOPIC ...]
 """
+
 import importlib
 import statistics
 import subprocess
@@ -31,7 +32,9 @@ def ratio(ours: Callable[[], object], theirs: Callable[[], object], seconds: flo
 
 
 def against_pytorch(topics: list[str]) -> None:
-    print(f"{'time of ours / time of PyTorch eager, one thread':52}" + "".join(f"{n:>12,}" for n in SIZES) + "  numbers")
+    print(
+        f"{'time of ours / time of PyTorch eager, one thread':52}" + "".join(f"{n:>12,}" for n in SIZES) + "  numbers"
+    )
     for topic in topics:
         module = importlib.import_module(f"tests.benchmarks.{topic}")
         tables = [module.rows(n, np.random.default_rng(0)) for n in SIZES]
@@ -46,7 +49,9 @@ def check_and_judge(topics: list[str]) -> None:
     from class4lib.judging import judge
     from class4lib.public import topic_sheets
 
-    print("\nmilliseconds                                        check, median over exercises   judge, whole notebook (warm)")
+    print(
+        "\nmilliseconds                                        check, median over exercises   judge, whole notebook (warm)"
+    )
     with Pool(1) as pool:
         for topic in topics:
             sheets = topic_sheets(topic)
@@ -78,7 +83,13 @@ def imports() -> None:
         return statistics.median(runs)
 
     bare = seconds("pass")
-    print("\nimport, milliseconds: " + ", ".join(f"{m} {1000 * (seconds(f'import {m}') - bare):.0f}" for m in ("numpy", "class4lib", "class4lib.check", "class4lib.softmax_cross_entropy")))
+    print(
+        "\nimport, milliseconds: "
+        + ", ".join(
+            f"{m} {1000 * (seconds(f'import {m}') - bare):.0f}"
+            for m in ("numpy", "class4lib", "class4lib.check", "class4lib.softmax_cross_entropy")
+        )
+    )
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 """What all tests share."""
+
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -24,9 +25,20 @@ def one_topic_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
     assignment, topic = ONE
     root = tmp_path_factory.mktemp("course")
-    config = (HERE / "nbgrader_config.py").read_text().replace("configure(get_config())", f"from autograder import course\n\ncourse.topics = lambda: ({topic!r},)\nconfigure(get_config())")
+    config = (
+        (HERE / "nbgrader_config.py")
+        .read_text()
+        .replace(
+            "configure(get_config())",
+            f"from autograder import course\n\ncourse.topics = lambda: ({topic!r},)\nconfigure(get_config())",
+        )
+    )
     (root / "nbgrader_config.py").write_text(config)
-    for name in (f"solutions/{assignment}/{topic}.py", f"solutions/{assignment}/{topic}.ipynb", f"notebooks/{assignment}/{topic}.ipynb"):
+    for name in (
+        f"solutions/{assignment}/{topic}.py",
+        f"solutions/{assignment}/{topic}.ipynb",
+        f"notebooks/{assignment}/{topic}.ipynb",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(HERE / name, root / name)
     (root / "var").mkdir()
@@ -44,14 +56,20 @@ def grade_id(cell: Mapping[str, Any]) -> str:
 def solution(one_topic_course: Path) -> dict[str, str]:
     """Exercise -> source, of the solution notebook."""
     notebook = json.loads((one_topic_course / "solutions" / ONE[0] / f"{ONE[1]}.ipynb").read_text())
-    return {grade_id(c): "".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code" and c["metadata"].get("nbgrader", {}).get("solution")}
+    return {
+        grade_id(c): "".join(c["source"])
+        for c in notebook["cells"]
+        if c["cell_type"] == "code" and c["metadata"].get("nbgrader", {}).get("solution")
+    }
 
 
 @pytest.fixture(scope="module")
 def hand_in(one_topic_course: Path) -> Callable[..., Path]:
     """Write the release with answers in it: hand_in(path, {exercise: source}, edit), where edit may change the notebook's data."""
 
-    def write(path: Path, answers: Mapping[str, str] = {}, edit: Callable[[dict[str, Any]], Any] = lambda notebook: None) -> Path:
+    def write(
+        path: Path, answers: Mapping[str, str] = {}, edit: Callable[[dict[str, Any]], Any] = lambda notebook: None
+    ) -> Path:
         notebook = json.loads((one_topic_course / "notebooks" / ONE[0] / f"{ONE[1]}.ipynb").read_text())
         for cell in notebook["cells"]:
             if grade_id(cell) in answers:

@@ -1,4 +1,5 @@
 """A text notebook and the specs become the solution and the release: the same each time, complete or not at all, and the release holds no answer."""
+
 import json
 import math
 import os
@@ -27,7 +28,9 @@ Reference = Callable[..., Any]
 
 def exercise(reference: Reference) -> Exercise:
     cases = lambda rng: [case("a", rng.normal(size=2)), edge("b", rng.normal(size=2))]  # noqa: E731
-    return Exercise(reference, values_and_edge(2, 1), cases, (Misconception("m", reference, ""),), ("1", "2", "3"), 5, 2)
+    return Exercise(
+        reference, values_and_edge(2, 1), cases, (Misconception("m", reference, ""),), ("1", "2", "3"), 5, 2
+    )
 
 
 # ---- the cell of an exercise
@@ -117,7 +120,9 @@ def test_a_class_becomes_a_stub_for_every_method() -> None:
         'class Counter:\n    """Counts."""\n\n    def __init__(self, start=0):\n        ### BEGIN SOLUTION\n        self.total = start\n        ### END SOLUTION\n\n'
         '    @property\n    def double(self):\n        """Twice the total."""\n        ### BEGIN SOLUTION\n        return 2 * self.total\n        ### END SOLUTION'
     )
-    assert find_exercises(["Counter"], [Cell("code", cleared(source), "Counter", "Counter")])["Counter"].status == "stub"
+    assert (
+        find_exercises(["Counter"], [Cell("code", cleared(source), "Counter", "Counter")])["Counter"].status == "stub"
+    )
 
 
 def _helper(x: Any) -> Any:
@@ -131,7 +136,10 @@ def uses_a_helper(x):
 def test_a_body_that_uses_a_name_which_the_notebook_does_not_have_stops_the_build() -> None:
     with pytest.raises(BuildError) as caught:
         exercise_source(exercise(uses_a_helper), {"np"})
-    assert str(caught.value) == "uses_a_helper: its body uses _helper, math, which the notebook does not have: import it in the set-up cell, or write the body without it."
+    assert (
+        str(caught.value)
+        == "uses_a_helper: its body uses _helper, math, which the notebook does not have: import it in the set-up cell, or write the body without it."
+    )
     assert "_helper(math.sqrt(x))" in exercise_source(exercise(uses_a_helper), {"np", "math", "_helper"})
 
 
@@ -187,13 +195,22 @@ def test_an_instructors_mistake_stops_the_build_and_says_which(kind: str, built:
 
 
 def test_exercises_in_another_order_than_the_specs_stop_the_build(built: Callable[[str], Any]) -> None:
-    text = TEXT.replace('exercise="softmax"', 'exercise="X"').replace('exercise="log_softmax"', 'exercise="softmax"').replace('exercise="X"', 'exercise="log_softmax"')
+    text = (
+        TEXT.replace('exercise="softmax"', 'exercise="X"')
+        .replace('exercise="log_softmax"', 'exercise="softmax"')
+        .replace('exercise="X"', 'exercise="log_softmax"')
+    )
     with pytest.raises(BuildError) as caught:
         built(text)
-    assert str(caught.value) == f"softmax_cross_entropy: the exercises stand in the order log_softmax, softmax, {', '.join(SOFTMAX.names[2:])}; the spec's is {', '.join(SOFTMAX.names)}."
+    assert (
+        str(caught.value)
+        == f"softmax_cross_entropy: the exercises stand in the order log_softmax, softmax, {', '.join(SOFTMAX.names[2:])}; the spec's is {', '.join(SOFTMAX.names)}."
+    )
 
 
-def test_a_name_that_the_setup_does_not_import_stops_the_build(built: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_the_setup_does_not_import_stops_the_build(
+    built: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = replaced("import numpy as np\n", "import numpy\n")
     assert built(text)  # np is always known
     wrong = Topic(SOFTMAX.name, SOFTMAX.assignment, "", (exercise(uses_a_helper),))
@@ -206,11 +223,16 @@ def test_a_missing_text_notebook_stops_the_build(built: Callable[[str], Any], tm
     (tmp_path / "solutions" / "3_losses" / "softmax_cross_entropy.py").unlink()
     with pytest.raises(BuildError) as caught:
         build_notebook(SOFTMAX)
-    assert str(caught.value) == "softmax_cross_entropy: its text notebook solutions/3_losses/softmax_cross_entropy.py is missing."
+    assert (
+        str(caught.value)
+        == "softmax_cross_entropy: its text notebook solutions/3_losses/softmax_cross_entropy.py is missing."
+    )
 
 
 def test_a_solution_cell_that_raises_stops_the_build(tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1", id="a"), nbformat.v4.new_code_cell("1 / 0", id="b")])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("x = 1", id="a"), nbformat.v4.new_code_cell("1 / 0", id="b")]
+    )
     notebook.metadata["class4"] = {"topic": "losses"}
     with pytest.raises(BuildError) as caught:
         build.execute(notebook, tmp_path)
@@ -225,7 +247,13 @@ def test_the_same_text_gives_the_same_bytes(built: Callable[[str], Any]) -> None
     assert nbformat.writes(built(TEXT.replace("two hours", "three hours"))) != first
     source = "import nbformat, sys\nfrom autograder import build, course\nsys.stdout.write(nbformat.writes(build.build_notebook(course.topic('softmax_cross_entropy'))))"
     built(TEXT)
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "3"})
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "3"},
+    )
     assert done.stdout == first
 
 
@@ -233,17 +261,39 @@ def test_cells_are_named_and_marked_as_nbgrader_wants_them(built: Callable[[str]
     notebook = built(TEXT)
     nbformat.validate(notebook)
     cells = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
-    assert cells["softmax"].metadata.nbgrader == {"grade": False, "grade_id": "softmax", "locked": False, "schema_version": 3, "solution": True, "task": False}
-    assert cells["check_softmax"].metadata.nbgrader == {"grade": True, "grade_id": "check_softmax", "locked": True, "points": 4, "schema_version": 3, "solution": False, "task": False}
+    assert cells["softmax"].metadata.nbgrader == {
+        "grade": False,
+        "grade_id": "softmax",
+        "locked": False,
+        "schema_version": 3,
+        "solution": True,
+        "task": False,
+    }
+    assert cells["check_softmax"].metadata.nbgrader == {
+        "grade": True,
+        "grade_id": "check_softmax",
+        "locked": True,
+        "points": 4,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+    }
     assert cells["check_cross_entropy_grad"].metadata.nbgrader.points == 0  # bonus stays out of the assignment's points
     assert cells["check_softmax"].source == 'check("softmax")'
     assert cells["setup"].metadata.nbgrader.locked
     assert [c["id"] for c in notebook.cells if "nbgrader" in c.metadata][:3] == ["setup", "softmax", "check-softmax"]
     assert len({c["id"] for c in notebook.cells}) == len(notebook.cells)
-    assert notebook.metadata.class4 == {"topic": "softmax_cross_entropy", "assignment": "3_losses", "version": class4lib.__version__}
+    assert notebook.metadata.class4 == {
+        "topic": "softmax_cross_entropy",
+        "assignment": "3_losses",
+        "version": class4lib.__version__,
+    }
     assert notebook.metadata.kernelspec.name == "python3"
     heading = notebook.cells[[c["id"] for c in notebook.cells].index("softmax") - 1]
-    assert heading.source == '### Exercise: `softmax`\n\n4 points · about 10 minutes · difficulty ●●○○○ · stuck? `hint("softmax")`'
+    assert (
+        heading.source
+        == '### Exercise: `softmax`\n\n4 points · about 10 minutes · difficulty ●●○○○ · stuck? `hint("softmax")`'
+    )
 
 
 # ---- every topic, as it is on disk
@@ -279,9 +329,13 @@ def test_the_release_on_disk_is_the_cleared_solution(name: str) -> None:
     wanted = []
     for cell in build_notebook(topic).cells:
         is_answer = cell.metadata.get("nbgrader", {}).get("solution")
-        wanted.append((cell["id"], "*Your answer here.*" if is_answer and cell.cell_type == "markdown" else cleared(cell.source)))
+        wanted.append(
+            (cell["id"], "*Your answer here.*" if is_answer and cell.cell_type == "markdown" else cleared(cell.source))
+        )
     assert [(c["id"], c.source) for c in released.cells] == wanted
-    assert [c.get("outputs", []) for c in released.cells if c.cell_type == "code"] == [[]] * sum(c.cell_type == "code" for c in released.cells)
+    assert [c.get("outputs", []) for c in released.cells if c.cell_type == "code"] == [[]] * sum(
+        c.cell_type == "code" for c in released.cells
+    )
 
 
 @pytest.mark.parametrize("name", TOPICS)
@@ -303,7 +357,10 @@ def test_a_line_of_a_solution_in_a_release_is_found() -> None:
 @pytest.mark.parametrize("name", TOPICS)
 def test_every_exercise_of_the_release_is_recognised_as_not_attempted(name: str) -> None:
     topic = course.topic(name)
-    cells = [Cell(c.cell_type, c.source, c["id"], c.metadata.get("nbgrader", {}).get("grade_id", "")) for c in nbformat.read(release_path(topic), as_version=4).cells]
+    cells = [
+        Cell(c.cell_type, c.source, c["id"], c.metadata.get("nbgrader", {}).get("grade_id", ""))
+        for c in nbformat.read(release_path(topic), as_version=4).cells
+    ]
     assert {n: f.status for n, f in find_exercises(topic.names, cells).items()} == dict.fromkeys(topic.names, "stub")
 
 
@@ -324,7 +381,9 @@ def differences(a: Any, b: Any, where: str = "") -> list[str]:
     if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, f"{where}[{i}]")]
     if isinstance(a, float) and isinstance(b, float):
-        return [] if math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) or (a != a and b != b) else [f"{where}: {a} and {b}"]
+        return (
+            [] if math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) or (a != a and b != b) else [f"{where}: {a} and {b}"]
+        )
     return [] if type(a) is type(b) and a == b else [f"{where}: {str(a)[:60]} and {str(b)[:60]}"]
 
 

@@ -1,4 +1,5 @@
 """A script of calls is run step by step, every step is recorded, and nothing a student's code does ends the recording."""
+
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ def test_a_call_is_recorded_with_value_changes_and_log() -> None:
 def test_arguments_are_fresh_in_every_call() -> None:
     x = np.zeros(2)
     script = [Step("f", ([x], {"a": x}))] * 2
-    first, second = run_script(space("def f(xs, d):\n    xs[0] += 1\n    d['a'] += 2\n    return xs[0] + d['a']"), script)
+    first, second = run_script(
+        space("def f(xs, d):\n    xs[0] += 1\n    d['a'] += 2\n    return xs[0] + d['a']"), script
+    )
     assert same(first["value"], second["value"])
     assert x.tolist() == [0, 0]
 
@@ -50,7 +53,9 @@ def test_arguments_are_fresh_in_every_call() -> None:
     ],
 )
 def test_arguments_changed_in_place_are_named(body: str, changed: list[Any]) -> None:
-    (record,) = run_script(space(f"def f(x, y, *, k):\n    {body}"), [Step("f", (np.array([2.0, 1.0]), [np.ones(2)]), {"k": np.ones(2)})])
+    (record,) = run_script(
+        space(f"def f(x, y, *, k):\n    {body}"), [Step("f", (np.array([2.0, 1.0]), [np.ones(2)]), {"k": np.ones(2)})]
+    )
     assert record["changed"] == changed
 
 
@@ -61,7 +66,16 @@ def test_a_recorded_value_does_not_follow_later_changes() -> None:
     assert third["value"].tolist() == [9, 9]
 
 
-@pytest.mark.parametrize(("body", "moved"), [("np.random.seed(3)", True), ("np.random.normal(size=1)", True), ("np.random.RandomState(0).normal()", False), ("np.random.default_rng(0).normal()", False), ("pass", False)])
+@pytest.mark.parametrize(
+    ("body", "moved"),
+    [
+        ("np.random.seed(3)", True),
+        ("np.random.normal(size=1)", True),
+        ("np.random.RandomState(0).normal()", False),
+        ("np.random.default_rng(0).normal()", False),
+        ("pass", False),
+    ],
+)
 def test_a_move_of_numpys_global_generator_is_noticed(body: str, moved: bool) -> None:
     state = np.random.get_state()
     try:
@@ -104,7 +118,9 @@ def stopper_script() -> list[Step]:
     ]
 
 
-@pytest.mark.parametrize(("kept", "shows"), [("__import__('copy').deepcopy(state)", 0.0), ("dict(state)", 10.0), ("state", 10.0)])
+@pytest.mark.parametrize(
+    ("kept", "shows"), [("__import__('copy').deepcopy(state)", 0.0), ("dict(state)", 10.0), ("state", 10.0)]
+)
 def test_a_shift_tells_a_copy_from_an_alias_and_from_a_shallow_copy(kept: str, shows: float) -> None:
     maker = "def make():\n    return {'w': [np.zeros(2)], 'b': (np.zeros(1),)}"
     records = run_script(space(STOPPER.replace("{state}", kept), maker), stopper_script())
@@ -124,15 +140,25 @@ def test_a_variable_is_the_very_object_and_a_saved_name_stands_before_the_notebo
 
 
 def test_get_reads_a_constant_and_an_attribute_that_is_missing_is_an_error() -> None:
-    record, missing = run_script(space("class A:\n    b = 5"), [Step("A.b", op="get"), Step("A.c", op="get"), Step("A.b", op="get")])
+    record, missing = run_script(
+        space("class A:\n    b = 5"), [Step("A.b", op="get"), Step("A.c", op="get"), Step("A.b", op="get")]
+    )
     assert record["value"] == 5
-    assert missing == {"error": "AttributeError", "message": "type object 'A' has no attribute 'c'", "line": None, "cell": None, "log": []}
+    assert missing == {
+        "error": "AttributeError",
+        "message": "type object 'A' has no attribute 'c'",
+        "line": None,
+        "cell": None,
+        "log": [],
+    }
 
 
 # ---- doubles
 def test_a_generator_is_seeded_and_made_anew_for_each_step() -> None:
     rng = Double("rng", {"seed": 4})
-    first, second = run_script(space("def f(rng):\n    return rng.normal(size=3)"), [Step("f", (rng,)), Step("f", (), {"rng": rng})])
+    first, second = run_script(
+        space("def f(rng):\n    return rng.normal(size=3)"), [Step("f", (rng,)), Step("f", (), {"rng": rng})]
+    )
     assert same(first["value"], second["value"])
     assert same(first["value"], np.random.default_rng(4).normal(size=3))
     assert first["changed"] == [] == second["changed"]
@@ -163,8 +189,17 @@ def test_a_callable_double_logs_its_calls_step_by_step() -> None:
 # ---- errors
 def test_a_script_ends_at_the_first_error() -> None:
     records = run_script(space("def f(x):\n    return 1 / x"), [Step("f", (1.0,)), Step("f", (0,)), Step("f", (2.0,))])
-    assert [sorted(r) for r in records] == [["changed", "global_random", "log", "value"], ["cell", "error", "line", "log", "message"]]
-    assert records[1] == {"error": "ZeroDivisionError", "message": "division by zero", "line": 2, "cell": "cell 1", "log": []}
+    assert [sorted(r) for r in records] == [
+        ["changed", "global_random", "log", "value"],
+        ["cell", "error", "line", "log", "message"],
+    ]
+    assert records[1] == {
+        "error": "ZeroDivisionError",
+        "message": "division by zero",
+        "line": 2,
+        "cell": "cell 1",
+        "log": [],
+    }
 
 
 def test_an_error_in_a_helper_is_told_at_the_line_of_the_helpers_cell() -> None:
@@ -193,7 +228,9 @@ def test_an_error_inside_numpy_is_told_at_the_students_line() -> None:
         ("missing", "NameError", "name 'missing' is not defined"),
     ],
 )
-def test_whatever_is_raised_becomes_a_record(body: str, error: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_is_raised_becomes_a_record(
+    body: str, error: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import builtins
 
     monkeypatch.delattr(builtins, "exit", raising=False)  # `site` puts it there, and the worker runs without
@@ -213,14 +250,19 @@ def test_a_function_that_is_not_there_or_no_function_is_an_error() -> None:
 
 
 def test_warnings_and_printed_text_cost_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert value("import warnings\ndef f():\n    warnings.warn('careful')\n    print('hello')\n    return np.log(0.0)") == -np.inf
+    assert (
+        value("import warnings\ndef f():\n    warnings.warn('careful')\n    print('hello')\n    return np.log(0.0)")
+        == -np.inf
+    )
     assert capsys.readouterr().out == "hello\n"
 
 
 # ---- definitions
 def test_a_unit_that_fails_does_not_stop_the_next_and_its_line_is_told() -> None:
     made: dict[str, Any] = {}
-    failures = define(made, [("softmax#3", "x = 1\n\nraise ValueError('no')"), ("cell 4", "def f(:\n    pass"), ("cell 5", "y = 2")])
+    failures = define(
+        made, [("softmax#3", "x = 1\n\nraise ValueError('no')"), ("cell 4", "def f(:\n    pass"), ("cell 5", "y = 2")]
+    )
     assert failures == {
         "softmax#3": {"error": "ValueError", "message": "no", "line": 3, "cell": "softmax"},
         "cell 4": {"error": "SyntaxError", "message": "invalid syntax", "line": 1, "cell": "cell 4"},
@@ -251,14 +293,19 @@ def test_gradients_through_tensors_are_recorded_for_every_float_array() -> None:
     assert [g.tolist() for g in record["value"]["grads"]] == [[30.0, 80.0]]
 
 
-@pytest.mark.parametrize(("body", "grads"), [("return x.detach() * 2", "no gradient"), ("return 3.0", None), ("return x.detach().numpy()", None)])
+@pytest.mark.parametrize(
+    ("body", "grads"),
+    [("return x.detach() * 2", "no gradient"), ("return 3.0", None), ("return x.detach().numpy()", None)],
+)
 def test_a_gradient_that_is_cut_off_is_recorded_as_such(body: str, grads: Any) -> None:
     (record,) = run_script(space(f"def f(x):\n    {body}"), [Step("f", (np.ones(2), np.ones(2)), op="torch")])
     assert record["value"]["grads"] == grads
 
 
 def test_an_array_that_the_result_does_not_use_has_a_gradient_of_zeros() -> None:
-    (record,) = run_script(space("def f(x, w):\n    return x"), [Step("f", (np.ones(2), np.ones(3), np.ones(2)), op="torch")])
+    (record,) = run_script(
+        space("def f(x, w):\n    return x"), [Step("f", (np.ones(2), np.ones(3), np.ones(2)), op="torch")]
+    )
     assert [g.tolist() for g in record["value"]["grads"]] == [[1, 1], [0, 0, 0]]
 
 

@@ -1,4 +1,5 @@
 """check, hint and experiments, as a student meets them in a notebook: they tell, they never leak, and they never stop what can go on."""
+
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_right_answer_of_the_notebook_is_found_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     check("softmax")
-    assert capsys.readouterr().out == "✓ softmax: right, 4 of 4 points\n  ✓ ordinary values: 4 of 4 cases, 2 of 2 points\n  ✓ edge cases: 3 of 3 cases, 2 of 2 points\n"
+    assert (
+        capsys.readouterr().out
+        == "✓ softmax: right, 4 of 4 points\n  ✓ ordinary values: 4 of 4 cases, 2 of 2 points\n  ✓ edge cases: 3 of 3 cases, 2 of 2 points\n"
+    )
     assert progress() == {"softmax": "passed"}
 
 
@@ -35,7 +39,12 @@ def test_a_wrong_answer_raises_with_one_line_and_shows_what_was_expected(capsys:
     assert str(caught.value) == "✗ softmax: not right yet, 0 of 4 points"
     assert caught.value._render_traceback_() == [str(caught.value)]
     shown = capsys.readouterr().out
-    for part in ("    given:    logits =", "    returned: [[", "    expected: [[", "  mistake recognised: sigmoid\n  try: You squash every logit on its own"):
+    for part in (
+        "    given:    logits =",
+        "    returned: [[",
+        "    expected: [[",
+        "  mistake recognised: sigmoid\n  try: You squash every logit on its own",
+    ):
         assert part in shown
 
 
@@ -46,9 +55,18 @@ def test_an_assertion_is_what_nbgraders_validate_looks_for() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (lambda logits: (_ for _ in ()).throw(NotImplementedError), '○ softmax: not attempted yet, 0 of 4 points\nsoftmax is not written yet. hint("softmax") gives a first step.\n'),
-        (library.softmax, "✗ softmax: not right yet, 0 of 4 points\n\n  mistake recognised: the library's answer\n  try: softmax is yours to write: this is the library's.\n"),
-        (3, "✗ softmax: not right yet, 0 of 4 points\n\n  mistake recognised: not a function\n  try: softmax is the name of a int here: some later cell uses the name for something else. Run the cell that defines it again.\n"),
+        (
+            lambda logits: (_ for _ in ()).throw(NotImplementedError),
+            '○ softmax: not attempted yet, 0 of 4 points\nsoftmax is not written yet. hint("softmax") gives a first step.\n',
+        ),
+        (
+            library.softmax,
+            "✗ softmax: not right yet, 0 of 4 points\n\n  mistake recognised: the library's answer\n  try: softmax is yours to write: this is the library's.\n",
+        ),
+        (
+            3,
+            "✗ softmax: not right yet, 0 of 4 points\n\n  mistake recognised: not a function\n  try: softmax is the name of a int here: some later cell uses the name for something else. Run the cell that defines it again.\n",
+        ),
     ],
 )
 def test_what_is_no_answer_is_called_what_it_is(given: Any, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,13 +78,21 @@ def test_what_is_no_answer_is_called_what_it_is(given: Any, said: str, capsys: p
 def test_a_name_that_the_notebook_does_not_have_is_not_attempted(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CheckFailed):
         check("log_softmax")
-    assert capsys.readouterr().out == "○ log_softmax: not attempted yet, 0 of 3 points\nThis notebook defines no log_softmax yet: run the cell above that begins it.\n"
+    assert (
+        capsys.readouterr().out
+        == "○ log_softmax: not attempted yet, 0 of 3 points\nThis notebook defines no log_softmax yet: run the cell above that begins it.\n"
+    )
 
 
-def test_the_librarys_answer_refuses_to_stand_in_while_it_is_checked_and_works_again_after(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_librarys_answer_refuses_to_stand_in_while_it_is_checked_and_works_again_after(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(CheckFailed):
         check("softmax", lambda logits: library.softmax(logits))
-    assert "PermissionError: softmax is yours to write here: the library's version does not answer for it." in capsys.readouterr().out
+    assert (
+        "PermissionError: softmax is yours to write here: the library's version does not answer for it."
+        in capsys.readouterr().out
+    )
     assert library.softmax(np.zeros(2)).tolist() == [0.5, 0.5]
 
 
@@ -87,7 +113,9 @@ def test_a_check_takes_less_than_50_ms(capsys: pytest.CaptureFixture[str]) -> No
     assert (time.process_time() - started) / 5 < 0.05
 
 
-def test_progress_is_kept_and_a_home_that_cannot_be_written_costs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_progress_is_kept_and_a_home_that_cannot_be_written_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     check("softmax")
     with pytest.raises(CheckFailed):
         check("log_softmax", lambda z: z)
@@ -141,7 +169,9 @@ def test_an_experiment_runs_at_once_and_its_name_is_its_result(capsys: pytest.Ca
         (("needs_helper",), "my plot waits for: needs_helper. Write it above, then run this cell again.\n"),
     ],
 )
-def test_an_experiment_names_what_it_waits_for_and_goes_on(needs: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_experiment_names_what_it_waits_for_and_goes_on(
+    needs: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     @experiment(*needs)
     def my_plot():
         return needs_helper(1)
@@ -150,7 +180,9 @@ def test_an_experiment_names_what_it_waits_for_and_goes_on(needs: tuple[str, ...
     assert capsys.readouterr().out == said
 
 
-def test_an_experiment_that_fails_tells_where_and_does_not_stop_the_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_experiment_that_fails_tells_where_and_does_not_stop_the_notebook(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     @experiment("softmax")
     def curve():
         return softmax(None)
@@ -162,5 +194,13 @@ def test_an_experiment_that_fails_tells_where_and_does_not_stop_the_notebook(cap
 
 
 def test_a_figure_is_held_against_its_band(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [expect("accuracy", v, 0.9, 1.0, ".2f") for v in (0.9, 1.0, 0.85, float("nan"))] == [True, True, False, False]
-    assert capsys.readouterr().out.splitlines()[1:3] == ["accuracy: expected 0.90 to 1.00, yours 1.00 (as expected)", "accuracy: expected 0.90 to 1.00, yours 0.85 (outside: is something above not right yet?)"]
+    assert [expect("accuracy", v, 0.9, 1.0, ".2f") for v in (0.9, 1.0, 0.85, float("nan"))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "accuracy: expected 0.90 to 1.00, yours 1.00 (as expected)",
+        "accuracy: expected 0.90 to 1.00, yours 0.85 (outside: is something above not right yet?)",
+    ]

@@ -1,4 +1,5 @@
 """The command line explains itself, says what it promised as JSON, and answers bad input with one line and a status that is not 0."""
+
 import csv
 import json
 import os
@@ -55,7 +56,13 @@ def test_the_version_is_said() -> None:
 
 
 def test_the_installed_command_runs() -> None:
-    done = subprocess.run([sys.executable, "-m", "autograder.cli", "exercises", "--json"], capture_output=True, text=True, check=False, cwd=Path(cli.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder.cli", "exercises", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(cli.__file__).parent.parent,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)
 
@@ -74,9 +81,18 @@ def test_a_notebook_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_a_file_that_is_no_notebook_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "n.ipynb").write_text("hello")
     for command in ("judge", "check"):
-        says("n.ipynb is cut off or damaged: it is not a complete notebook file. Open it in JupyterLab, save it and hand it in again.", command, tmp_path / "n.ipynb")
+        says(
+            "n.ipynb is cut off or damaged: it is not a complete notebook file. Open it in JupyterLab, save it and hand it in again.",
+            command,
+            tmp_path / "n.ipynb",
+        )
     (tmp_path / "n.ipynb").write_text('{"cells": []}')
-    says("n.ipynb is a notebook, but none of this course: it defines no exercise.", "judge", tmp_path / "n.ipynb", "--json")
+    says(
+        "n.ipynb is a notebook, but none of this course: it defines no exercise.",
+        "judge",
+        tmp_path / "n.ipynb",
+        "--json",
+    )
 
 
 @pytest.mark.parametrize("command", ["grade", "release", "feedback"])
@@ -91,12 +107,22 @@ def test_an_unknown_topic_is_one_line() -> None:
 
 
 def test_a_folder_of_hand_ins_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    says(f"there is no folder {tmp_path / 'x'}: --submitted takes one that holds <student>/<assignment>/*.ipynb.", "grade", ASSIGNMENT, "--submitted", tmp_path / "x")
+    says(
+        f"there is no folder {tmp_path / 'x'}: --submitted takes one that holds <student>/<assignment>/*.ipynb.",
+        "grade",
+        ASSIGNMENT,
+        "--submitted",
+        tmp_path / "x",
+    )
 
 
 def test_nobody_to_grade_is_one_line(one_topic_course: Path) -> None:
     assert not (one_topic_course / "var" / "submitted").exists()
-    says("nobody handed anything in: var/submitted is empty and there is no roster. Give --submitted DIR.", "grade", ASSIGNMENT)
+    says(
+        "nobody handed anything in: var/submitted is empty and there is no roster. Give --submitted DIR.",
+        "grade",
+        ASSIGNMENT,
+    )
 
 
 def test_feedback_on_nothing_is_one_line() -> None:
@@ -119,7 +145,13 @@ def test_a_roster_that_cannot_be_used_is_one_line(text: str, message: str, tmp_p
 
 
 def test_a_roster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    says(f"there is no roster {tmp_path / 'r.csv'}: it is a CSV with the columns id, first_name, last_name, email.", "grade", ASSIGNMENT, "--roster", tmp_path / "r.csv")
+    says(
+        f"there is no roster {tmp_path / 'r.csv'}: it is a CSV with the columns id, first_name, last_name, email.",
+        "grade",
+        ASSIGNMENT,
+        "--roster",
+        tmp_path / "r.csv",
+    )
 
 
 def test_an_assignment_that_is_not_released_is_one_line(one_topic_course: Path) -> None:
@@ -133,12 +165,32 @@ def test_an_assignment_that_is_not_released_is_one_line(one_topic_course: Path) 
 
 def test_outside_a_course_folder_it_is_one_line(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k != "CLASS4_ROOT"}
-    done = subprocess.run([sys.executable, "-m", "autograder.cli", "grade"], capture_output=True, text=True, cwd=tmp_path, env={**env, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder.cli", "grade"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**env, "PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+        check=False,
+    )
     assert done.returncode == 1
-    assert done.stderr == "class4: this is not a class4 course folder (no nbgrader_config.py and solutions/ here or above): change into a checkout of the course, or set CLASS4_ROOT.\n"
+    assert (
+        done.stderr
+        == "class4: this is not a class4 course folder (no nbgrader_config.py and solutions/ here or above): change into a checkout of the course, or set CLASS4_ROOT.\n"
+    )
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["judge"], ["judge", "a", "b"], ["grade", "--nonsense"], ["grade", "--workers", "0"], ["exercises", "--json=3"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["judge"],
+        ["judge", "a", "b"],
+        ["grade", "--nonsense"],
+        ["grade", "--workers", "0"],
+        ["exercises", "--json=3"],
+    ],
+)
 def test_a_command_that_is_none_is_an_error_with_a_status(arguments: list[str]) -> None:
     done = class4(*arguments)
     assert done.exit_code == 2
@@ -151,7 +203,9 @@ def test_exercises_lists_what_was_promised() -> None:
     listed = json.loads(class4("exercises", "--json").stdout)
     assert [e["name"] for e in listed] == list(course.topic(TOPIC).names)
     for e in listed:
-        assert {"name": str, "topic": str, "assignment": str, "extension": bool, "minutes": int} == {k: type(e[k]) for k in ("name", "topic", "assignment", "extension", "minutes")}
+        assert {"name": str, "topic": str, "assignment": str, "extension": bool, "minutes": int} == {
+            k: type(e[k]) for k in ("name", "topic", "assignment", "extension", "minutes")
+        }
         assert isinstance(e["points"], int | float)
         assert (e["topic"], e["assignment"]) == (TOPIC, ASSIGNMENT)
 
@@ -165,7 +219,9 @@ def test_exercises_as_text_names_them_all_and_the_written_answers() -> None:
 AXIS_0 = "def softmax(logits):\n    e = np.exp(logits - logits.max(axis=0))\n    return e / e.sum(axis=0)"
 
 
-def test_judge_says_what_was_promised_and_a_score_is_no_error(hand_in: Callable[..., Path], solution: dict[str, str], tmp_path: Path) -> None:
+def test_judge_says_what_was_promised_and_a_score_is_no_error(
+    hand_in: Callable[..., Path], solution: dict[str, str], tmp_path: Path
+) -> None:
     path = hand_in(tmp_path / f"{TOPIC}.ipynb", {"softmax": AXIS_0, "label_smoothing": solution["label_smoothing"]})
     done = class4("judge", path, "--json")
     assert (done.exit_code, done.stderr) == (0, "")
@@ -186,7 +242,9 @@ def test_judge_says_what_was_promised_and_a_score_is_no_error(hand_in: Callable[
     assert "○ log_softmax: not attempted yet, 0 of 3 points" in shown.stdout
 
 
-def test_check_shows_the_public_cases_and_fails_unless_all_is_right(hand_in: Callable[..., Path], solution: dict[str, str], tmp_path: Path) -> None:
+def test_check_shows_the_public_cases_and_fails_unless_all_is_right(
+    hand_in: Callable[..., Path], solution: dict[str, str], tmp_path: Path
+) -> None:
     wrong = class4("check", hand_in(tmp_path / f"{TOPIC}.ipynb", {**solution, "softmax": AXIS_0}))
     assert wrong.exit_code == 1
     assert "    expected: [" in wrong.stdout
@@ -198,7 +256,9 @@ def test_check_shows_the_public_cases_and_fails_unless_all_is_right(hand_in: Cal
 
 def test_a_renamed_notebook_is_judged_and_told(hand_in: Callable[..., Path], tmp_path: Path) -> None:
     shown = class4("judge", hand_in(tmp_path / "mine.ipynb"))
-    assert shown.stdout.startswith(f"The file is called mine.ipynb, not {TOPIC}.ipynb: it was recognised by its contents.\n")
+    assert shown.stdout.startswith(
+        f"The file is called mine.ipynb, not {TOPIC}.ipynb: it was recognised by its contents.\n"
+    )
 
 
 # ---- export
@@ -207,9 +267,15 @@ def test_the_export_lists_everybody_and_no_cell_is_a_formula(tmp_path: Path) -> 
     from autograder.report import Row, Student, write_export
 
     missing = unreadable(TOPIC, "No notebook.", status="missing")
-    rows = [Row(Student("=cmd()", "+1", "-x", "@y"), True, ASSIGNMENT, (missing,)), Row(Student("bo"), False, ASSIGNMENT, (NotebookVerdict(TOPIC, "graded", ()),))]
+    rows = [
+        Row(Student("=cmd()", "+1", "-x", "@y"), True, ASSIGNMENT, (missing,)),
+        Row(Student("bo"), False, ASSIGNMENT, (NotebookVerdict(TOPIC, "graded", ()),)),
+    ]
     write_export(tmp_path / "grades.csv", rows)
     with (tmp_path / "grades.csv").open(newline="") as file:
         made: list[dict[str, Any]] = list(csv.DictReader(file))
-    assert [(r["id"], r["first_name"], r["last_name"], r["email"], r["status"]) for r in made] == [("'=cmd()", "'+1", "'-x", "'@y", "missing"), ("bo", "", "", "", "graded")]
+    assert [(r["id"], r["first_name"], r["last_name"], r["email"], r["status"]) for r in made] == [
+        ("'=cmd()", "'+1", "'-x", "'@y", "missing"),
+        ("bo", "", "", "", "graded"),
+    ]
     assert made[1]["notes"] == "Not on the roster."

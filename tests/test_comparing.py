@@ -1,4 +1,5 @@
 """The comparator is generous about form and strict about content, and says in one line how a value differs."""
+
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,37 @@ from class4lib.values import Other, to_tree
 NAN, INF = np.nan, np.inf
 
 
-def said(expected: Any, got: Any, tolerance: Tolerance = Tolerance(), names: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+def said(
+    expected: Any, got: Any, tolerance: Tolerance = Tolerance(), names: tuple[str, ...] = ()
+) -> list[tuple[str, str]]:
     return [(m.kind, m.text) for m in compare(to_tree(expected), to_tree(got), tolerance, names)]
 
 
 VECTOR = np.array([1.0, 0.0, 2.0])
 
 
-@pytest.mark.parametrize("got", [[1, 0, 2], (1.0, 0.0, 2.0), [np.float64(1), np.int32(0), 2], np.array([1, 0, 2]), np.array([1, 0, 2], dtype=object), [np.array(1.0), 0, np.array(2)], np.array([1, 0, 2], dtype=np.longdouble)], ids=repr)
+@pytest.mark.parametrize(
+    "got",
+    [
+        [1, 0, 2],
+        (1.0, 0.0, 2.0),
+        [np.float64(1), np.int32(0), 2],
+        np.array([1, 0, 2]),
+        np.array([1, 0, 2], dtype=object),
+        [np.array(1.0), 0, np.array(2)],
+        np.array([1, 0, 2], dtype=np.longdouble),
+    ],
+    ids=repr,
+)
 def test_any_form_of_the_same_vector_is_right(got: Any) -> None:
     assert said(VECTOR, got) == []
 
 
-@pytest.mark.parametrize("got", [1, 1.0, True, np.float64(1), np.int8(1), np.bool_(True), np.array(1.0), np.array(True), 1.0 + 1e-9], ids=repr)
+@pytest.mark.parametrize(
+    "got",
+    [1, 1.0, True, np.float64(1), np.int8(1), np.bool_(True), np.array(1.0), np.array(True), 1.0 + 1e-9],
+    ids=repr,
+)
 @pytest.mark.parametrize("expected", [1, 1.0, True, np.float64(1), np.array(1)], ids=repr)
 def test_any_form_of_the_same_number_is_right(expected: Any, got: Any) -> None:
     assert said(expected, got) == []
@@ -31,7 +50,9 @@ def test_any_form_of_the_same_number_is_right(expected: Any, got: Any) -> None:
 def test_booleans_and_integers_and_floats_of_the_same_value_are_the_same() -> None:
     assert said(np.array([True, False]), np.array([1.0, 0.0])) == []
     assert said(np.array([1, 0]), np.array([True, False])) == []
-    assert said(np.array([True, False]), np.array([1, 1])) == [("value", "the result at [1] is 1, expected False (1 of 2 entries differ)")]
+    assert said(np.array([True, False]), np.array([1, 1])) == [
+        ("value", "the result at [1] is 1, expected False (1 of 2 entries differ)")
+    ]
 
 
 def test_a_list_of_arrays_a_tuple_and_a_stacked_array_are_the_same() -> None:
@@ -43,7 +64,9 @@ def test_a_list_of_arrays_a_tuple_and_a_stacked_array_are_the_same() -> None:
 
 def test_rows_of_different_lengths_compare_as_lists() -> None:
     assert said([np.ones(2), np.ones(3)], [[1, 1], (1, 1, 1)]) == []
-    assert said([np.ones(2), np.ones(3)], [[1, 1], (1, 1, 2)]) == [("value", "[1] at [2] is 2, expected 1 (1 of 3 entries differ)")]
+    assert said([np.ones(2), np.ones(3)], [[1, 1], (1, 1, 2)]) == [
+        ("value", "[1] at [2] is 2, expected 1 (1 of 3 entries differ)")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,19 +141,30 @@ def test_rtol_and_atol_of_a_spec_are_used() -> None:
 
 def test_every_part_that_differs_is_listed_by_its_name_in_order() -> None:
     names = ("dx", "dW", "db")
-    found = said((np.ones(2), [np.ones(1), np.ones(1)], np.ones(2)), (np.ones(2), [np.ones(1), np.zeros(1)], np.zeros(2)), names=names)
-    assert found == [("value", "dW[1] at [0] is 0, expected 1"), ("value", "db at [0] is 0, expected 1 (2 of 2 entries differ)")]
+    found = said(
+        (np.ones(2), [np.ones(1), np.ones(1)], np.ones(2)),
+        (np.ones(2), [np.ones(1), np.zeros(1)], np.zeros(2)),
+        names=names,
+    )
+    assert found == [
+        ("value", "dW[1] at [0] is 0, expected 1"),
+        ("value", "db at [0] is 0, expected 1 (2 of 2 entries differ)"),
+    ]
 
 
 def test_a_wrong_number_of_results_names_those_that_are_due() -> None:
     names = ("dx", "dW")
     expected = (np.ones(2), np.ones(2))
-    assert said(expected, (np.ones(2),) * 3, names=names) == [("length", "the result must hold 2 results (dx, dW), got 3")]
+    assert said(expected, (np.ones(2),) * 3, names=names) == [
+        ("length", "the result must hold 2 results (dx, dW), got 3")
+    ]
     assert said(expected, 3.0, names=names) == [("type", "the result must be 2 results (dx, dW), got the float 3.0")]
     assert said(expected, None, names=names) == [("missing", "the result is None: is a `return` missing?")]
     assert said([1, 2, 3], [1, 2]) == [("length", "the result must hold 3 entries, got 2")]
     assert said([1, 2, 3], "abc") == [("type", "the result must be a sequence of 3, got the string 'abc'")]
-    assert said((np.ones(2), 1.0), (np.ones(2), None), names=names) == [("missing", "dW is None: is a `return` missing?")]
+    assert said((np.ones(2), 1.0), (np.ones(2), None), names=names) == [
+        ("missing", "dW is None: is a `return` missing?")
+    ]
 
 
 def test_dicts_are_compared_by_key() -> None:
@@ -151,7 +185,9 @@ def test_short_text_stays_short_and_names_what_is_no_value() -> None:
     assert short(Other("generator")) == "<generator>"
     assert len(short([1.5] * 1000)) == 400
     assert len(short(np.arange(10_000.0))) < 100
-    assert [kind_of(v) for v in (None, 1.5, np.ones((2, 3)), np.array(1.0), Other("set"), Other("an array of dtype <U1"))] == ["None", "the float 1.5", "an array of shape (2, 3)", "a number", "a set", "an array of dtype <U1"]
+    assert [
+        kind_of(v) for v in (None, 1.5, np.ones((2, 3)), np.array(1.0), Other("set"), Other("an array of dtype <U1"))
+    ] == ["None", "the float 1.5", "an array of shape (2, 3)", "a number", "a set", "an array of dtype <U1"]
 
 
 def test_huge_integers_in_lists_are_compared_and_not_raised_over() -> None:

@@ -1,4 +1,5 @@
 """The library, the exercises and the points are what the contract (signatures.py) says."""
+
 import ast
 import importlib
 import inspect
@@ -36,7 +37,11 @@ EVERY = [(topic, name) for topic, names in CONTRACT.items() for name in names]
 def written(annotation: Any) -> str:
     """An annotation as text that does not depend on where its names were imported from, nor on whether an alias was used."""
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    text = re.sub(r"\b(numpy|np|typing|collections\.abc|numpy\.random\._generator|class4lib\.types|tests\.signatures|signatures|random)\.", "", text)
+    text = re.sub(
+        r"\b(numpy|np|typing|collections\.abc|numpy\.random\._generator|class4lib\.types|tests\.signatures|signatures|random)\.",
+        "",
+        text,
+    )
     text = re.sub(r"\b_generator\.", "", text)
     for alias in ("Reduction", "Activation"):
         words = ", ".join(map(repr, getattr(signatures, alias).__args__))
@@ -72,8 +77,13 @@ def library(topic: str) -> ModuleType:
 
 
 def test_the_contract_is_read_whole() -> None:
-    assert {t: len(names) for t, names in CONTRACT.items()} == {t: len(re.findall(r"^(?:def|class) ", part, re.M)) for t, part in zip(CONTRACT, re.split(HEADING.pattern, SOURCE, flags=re.M)[3::3], strict=True)}
-    assert [(a, t) for a, names in course.ASSIGNMENTS.items() for t in names] == [(m[1], m[2]) for m in HEADING.finditer(SOURCE)]
+    assert {t: len(names) for t, names in CONTRACT.items()} == {
+        t: len(re.findall(r"^(?:def|class) ", part, re.M))
+        for t, part in zip(CONTRACT, re.split(HEADING.pattern, SOURCE, flags=re.M)[3::3], strict=True)
+    }
+    assert [(a, t) for a, names in course.ASSIGNMENTS.items() for t in names] == [
+        (m[1], m[2]) for m in HEADING.finditer(SOURCE)
+    ]
     assert len(EVERY) == len({name for _, name in EVERY}) > 100
 
 
@@ -88,17 +98,27 @@ def test_the_library_has_what_the_contract_says_with_the_same_signature(topic: s
 def _changed() -> dict[str, Callable[..., Any]]:
     def renamed(logits: Any, labels: Any, reduction: Any = "mean") -> Any: ...
     def fewer(probs: Any, targets: Any) -> Any: ...
-    def keyword_only(probs: signatures.ndarray, targets: signatures.ndarray, *, reduction: signatures.Reduction = "mean") -> "float | signatures.ndarray": ...
-    def other_default(probs: signatures.ndarray, targets: signatures.ndarray, reduction: signatures.Reduction = "sum") -> "float | signatures.ndarray": ...
-    def other_type(probs: signatures.ndarray, targets: list, reduction: signatures.Reduction = "mean") -> "float | signatures.ndarray": ...  # type: ignore[type-arg]
-    def other_result(probs: signatures.ndarray, targets: signatures.ndarray, reduction: signatures.Reduction = "mean") -> float: ...
+    def keyword_only(
+        probs: signatures.ndarray, targets: signatures.ndarray, *, reduction: signatures.Reduction = "mean"
+    ) -> "float | signatures.ndarray": ...
+    def other_default(
+        probs: signatures.ndarray, targets: signatures.ndarray, reduction: signatures.Reduction = "sum"
+    ) -> "float | signatures.ndarray": ...
+    def other_type(
+        probs: signatures.ndarray, targets: list, reduction: signatures.Reduction = "mean"
+    ) -> "float | signatures.ndarray": ...  # type: ignore[type-arg]
+    def other_result(
+        probs: signatures.ndarray, targets: signatures.ndarray, reduction: signatures.Reduction = "mean"
+    ) -> float: ...
 
     return {f.__name__: f for f in (renamed, fewer, keyword_only, other_default, other_type, other_result)}
 
 
 @pytest.mark.parametrize("change", list(_changed()))
 def test_a_changed_signature_is_refused(change: str) -> None:
-    def same(probs: signatures.ndarray, targets: signatures.ndarray, reduction: signatures.Reduction = "mean") -> "float | signatures.ndarray": ...
+    def same(
+        probs: signatures.ndarray, targets: signatures.ndarray, reduction: signatures.Reduction = "mean"
+    ) -> "float | signatures.ndarray": ...
 
     assert list(differences(signatures.cross_entropy, same))[1:] == []
     assert signature(signatures.cross_entropy) == signature(same)
@@ -110,7 +130,9 @@ def test_a_missing_method_and_a_function_for_a_class_are_refused() -> None:
         def fit(self, x: signatures.ndarray) -> "Self": ...  # type: ignore[name-defined,empty-body]  # noqa: F821
 
     assert list(differences(signatures.Normalizer, Normalizer)) == ["Normalizer.transform is missing"]
-    assert list(differences(signatures.Normalizer, lambda x: x)) == ["Normalizer is a class in one and none in the other"]
+    assert list(differences(signatures.Normalizer, lambda x: x)) == [
+        "Normalizer is a class in one and none in the other"
+    ]
 
 
 def extension_marks(topic: str) -> dict[str, bool]:
@@ -135,7 +157,9 @@ def test_every_function_of_the_contract_is_an_exercise_core_or_extension_as_mark
 def points(assignment: str) -> float:
     """Core exercises and written answers of an assignment."""
     topics = [course.topic(t) for t in course.ASSIGNMENTS[assignment]]
-    return sum(e.points for t in topics for e in t.exercises if not e.extension) + sum(w.points for t in topics for w in t.written)
+    return sum(e.points for t in topics for e in t.exercises if not e.extension) + sum(
+        w.points for t in topics for w in t.written
+    )
 
 
 def complete() -> list[str]:
@@ -157,7 +181,9 @@ def test_an_exercise_has_points_minutes_hints_and_at_least_two_misconceptions() 
 
 
 def test_names_are_unique_in_the_whole_course() -> None:
-    names = [e.name for t in course.topics() for e in course.topic(t).exercises] + [w.name for t in course.topics() for w in course.topic(t).written]
+    names = [e.name for t in course.topics() for e in course.topic(t).exercises] + [
+        w.name for t in course.topics() for w in course.topic(t).written
+    ]
     assert sorted(names) == sorted(set(names))
 
 

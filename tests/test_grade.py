@@ -1,4 +1,5 @@
 """A notebook becomes a verdict: one error is charged once, no process judges what it holds, and no verdict is never a pass and never a silent zero."""
+
 import ast
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from class4lib.values import to_json
 ASSIGNMENT, TOPIC = "3_losses", "softmax_cross_entropy"
 HandInFunction = Callable[..., Path]
 
-SOFTMAX_WRONG = "def softmax(logits):\n    e = np.exp(logits - logits.max())\n    return e / e.sum(axis=-1, keepdims=True)"
+SOFTMAX_WRONG = (
+    "def softmax(logits):\n    e = np.exp(logits - logits.max())\n    return e / e.sum(axis=-1, keepdims=True)"
+)
 SOFTMAX_AXIS_0 = "def softmax(logits):\n    e = np.exp(logits - logits.max(axis=0))\n    return e / e.sum(axis=0)"
 LOG_OF_SOFTMAX = "def log_softmax(logits):\n    return np.log(softmax(logits))"
 LOSS_BY_LOG_SOFTMAX = """def softmax_cross_entropy(logits, targets, reduction="mean"):
@@ -62,7 +65,9 @@ def pool() -> Iterator[Recording]:
 def judged(pool: Recording, hand_in: HandInFunction, tmp_path: Path) -> Callable[..., Verdict]:
     """The verdict on one exercise of a notebook with these answers."""
 
-    def verdict_on(name: str, answers: dict[str, str], edit: Callable[[dict[str, Any]], Any] = lambda notebook: None) -> Verdict:
+    def verdict_on(
+        name: str, answers: dict[str, str], edit: Callable[[dict[str, Any]], Any] = lambda notebook: None
+    ) -> Verdict:
         found = grade.read(hand_in(tmp_path / f"{TOPIC}.ipynb", answers, edit)).found[name]
         topic = course.topic(TOPIC)
         pool.jobs.clear()
@@ -81,37 +86,61 @@ def test_an_error_in_one_exercise_is_not_charged_again_where_another_calls_it(ju
     assert summary(judged("softmax", answers)) == ("failed", 0, "axis 0")
     verdict = judged("softmax_cross_entropy_grad", answers)
     assert summary(verdict) == ("passed", 3, "")
-    assert verdict.advice == "Judged with the library's softmax, which this answer calls: the notebook's own would have cost it points twice."
+    assert (
+        verdict.advice
+        == "Judged with the library's softmax, which this answer calls: the notebook's own would have cost it points twice."
+    )
 
 
 def test_a_helper_that_was_not_written_is_lent_too(judged: Callable[..., Verdict]) -> None:
     assert summary(judged("softmax_cross_entropy", {"softmax_cross_entropy": LOSS_BY_LOG_SOFTMAX})) == ("passed", 3, "")
 
 
-def test_an_answer_is_judged_with_the_notebooks_own_definitions_first(judged: Callable[..., Verdict], pool: Recording, solution: dict[str, str]) -> None:
+def test_an_answer_is_judged_with_the_notebooks_own_definitions_first(
+    judged: Callable[..., Verdict], pool: Recording, solution: dict[str, str]
+) -> None:
     assert judged("softmax_cross_entropy", {**solution, "softmax_cross_entropy": LOSS_BY_LOG_SOFTMAX}).advice == ""
     assert len(pool.jobs) == 1
-    assert [label.split("#")[0] for label, _ in pool.jobs[0].units] == ["setup", "log_softmax", "softmax_cross_entropy"] or len(pool.jobs[0].units) >= 3
+    assert [label.split("#")[0] for label, _ in pool.jobs[0].units] == [
+        "setup",
+        "log_softmax",
+        "softmax_cross_entropy",
+    ] or len(pool.jobs[0].units) >= 3
     assert not any("library" in label for label, _ in pool.jobs[0].units)
 
 
 def test_an_error_of_its_own_is_charged_though_the_library_helps(judged: Callable[..., Verdict]) -> None:
     wrong = GRADIENT_BY_SOFTMAX.replace("weights.sum(axis=1, keepdims=True) - weights", "1.0 - weights")
-    assert summary(judged("softmax_cross_entropy_grad", {"softmax": SOFTMAX_AXIS_0, "softmax_cross_entropy_grad": wrong})) == ("partial", 2, "targets assumed to sum to 1")
+    assert summary(
+        judged("softmax_cross_entropy_grad", {"softmax": SOFTMAX_AXIS_0, "softmax_cross_entropy_grad": wrong})
+    ) == ("partial", 2, "targets assumed to sum to 1")
 
 
-def test_each_of_a_chain_is_judged_again_in_a_process_that_does_not_hold_it(judged: Callable[..., Verdict], pool: Recording) -> None:
-    answers = {"softmax": SOFTMAX_WRONG, "log_softmax": "def log_softmax(logits):\n    return softmax(logits)", "softmax_cross_entropy": LOSS_BY_LOG_SOFTMAX}
+def test_each_of_a_chain_is_judged_again_in_a_process_that_does_not_hold_it(
+    judged: Callable[..., Verdict], pool: Recording
+) -> None:
+    answers = {
+        "softmax": SOFTMAX_WRONG,
+        "log_softmax": "def log_softmax(logits):\n    return softmax(logits)",
+        "softmax_cross_entropy": LOSS_BY_LOG_SOFTMAX,
+    }
     assert judged("softmax_cross_entropy", answers).status == "passed"
     assert len(pool.jobs) == 2
     for made in pool.jobs:
         assert not any("def softmax_cross_entropy(" in text for text in made.modules.values())
     assert "def log_softmax(" in pool.jobs[1].modules[f"class4lib.{TOPIC}"]
-    assert pool.jobs[1].units[-2:] == (("library log_softmax", f"from class4lib.{TOPIC} import log_softmax"), ("library softmax", f"from class4lib.{TOPIC} import softmax")) or pool.jobs[1].units[-1][0].startswith("library ")
+    assert pool.jobs[1].units[-2:] == (
+        ("library log_softmax", f"from class4lib.{TOPIC} import log_softmax"),
+        ("library softmax", f"from class4lib.{TOPIC} import softmax"),
+    ) or pool.jobs[1].units[-1][0].startswith("library ")
 
 
 def test_the_logarithm_of_softmax_earns_no_edge_case_by_the_librarys_softmax(judged: Callable[..., Verdict]) -> None:
-    assert summary(judged("log_softmax", {"softmax": SOFTMAX_WRONG, "log_softmax": LOG_OF_SOFTMAX})) == ("partial", 1, "logarithm of softmax")
+    assert summary(judged("log_softmax", {"softmax": SOFTMAX_WRONG, "log_softmax": LOG_OF_SOFTMAX})) == (
+        "partial",
+        1,
+        "logarithm of softmax",
+    )
 
 
 CIRCLE = {
@@ -127,10 +156,16 @@ def test_two_answers_that_call_each_other_earn_nothing_for_it(judged: Callable[.
     assert summary(judged("log_softmax", CIRCLE))[:2] == ("partial", 1)
 
 
-def test_an_exercise_cannot_be_had_from_the_library_by_way_of_a_later_one(judged: Callable[..., Verdict], pool: Recording) -> None:
+def test_an_exercise_cannot_be_had_from_the_library_by_way_of_a_later_one(
+    judged: Callable[..., Verdict], pool: Recording
+) -> None:
     borrowed = "def softmax(logits):\n    z = np.atleast_2d(logits)\n    return softmax_cross_entropy_grad(z, np.zeros(z.shape), 'sum')"
     assert judged("softmax", {"softmax": borrowed}).points == 0
-    assert not any("def softmax(" in text or "def softmax_cross_entropy_grad(" in text for j in pool.jobs for text in j.modules.values())
+    assert not any(
+        "def softmax(" in text or "def softmax_cross_entropy_grad(" in text
+        for j in pool.jobs
+        for text in j.modules.values()
+    )
 
 
 @pytest.mark.parametrize("topic", course.topics())
@@ -142,7 +177,9 @@ def test_no_process_holds_what_it_judges_whatever_an_answer_calls(topic: str) ->
         assert not set(lent) & set(exercise.absent)
         modules = library.modules_for(made, exercise, lent) or {}
         for text in modules.values():
-            assert exercise.name not in {n.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+            assert exercise.name not in {
+                n.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.ClassDef)
+            }
 
 
 def _topic_of_the_course(name: str) -> Any:
@@ -173,7 +210,9 @@ def _topic_of_the_course(name: str) -> Any:
         ("def softmax(logits):\n    class Everything(type(logits)):\n        def __eq__(self, other): return True\n    return np.zeros(logits.shape).view(Everything)", "failed", "zeros returned"),
     ],
 )  # fmt: skip
-def test_what_is_no_answer_earns_nothing_and_is_called_what_it_is(source: str, status: str, name: str, judged: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_answer_earns_nothing_and_is_called_what_it_is(
+    source: str, status: str, name: str, judged: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = grade.Job
     monkeypatch.setattr(grade, "Job", lambda *a, **k: original(*a, **{**k, "wall_seconds": 1.0}))
     assert summary(judged("softmax", {"softmax": source})) == (status, 0, name)
@@ -183,11 +222,18 @@ def test_a_missing_definition_says_that_it_is_missing(judged: Callable[..., Verd
     def without(notebook: dict[str, Any]) -> None:
         notebook["cells"] = [c for c in notebook["cells"] if "def softmax(" not in "".join(c["source"])]
 
-    assert judged("softmax", {}, without).advice == "The notebook defines no softmax: neither its own cell nor any other does."
+    assert (
+        judged("softmax", {}, without).advice
+        == "The notebook defines no softmax: neither its own cell nor any other does."
+    )
 
 
-def test_prints_warnings_and_random_numbers_cost_nothing(judged: Callable[..., Verdict], solution: dict[str, str]) -> None:
-    loud = solution["softmax"].replace("    ### BEGIN SOLUTION", "    import warnings\n    warnings.warn('!')\n    print('x' * 1000)\n    np.log(-1.0)")
+def test_prints_warnings_and_random_numbers_cost_nothing(
+    judged: Callable[..., Verdict], solution: dict[str, str]
+) -> None:
+    loud = solution["softmax"].replace(
+        "    ### BEGIN SOLUTION", "    import warnings\n    warnings.warn('!')\n    print('x' * 1000)\n    np.log(-1.0)"
+    )
     assert summary(judged("softmax", {"softmax": loud})) == ("passed", 4, "")
 
 
@@ -206,35 +252,69 @@ def test_an_answer_that_detects_the_public_cases_fails_the_hidden_ones(judged: C
 
 # ---- the whole notebook
 @pytest.fixture(scope="module")
-def right(pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> NotebookVerdict:
+def right(
+    pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> NotebookVerdict:
     return judge_notebook(hand_in(tmp_path_factory.mktemp("right") / f"{TOPIC}.ipynb", solution), pool)
 
 
 def test_the_solution_earns_everything(right: NotebookVerdict) -> None:
     assert [e.status for e in right.exercises] == ["passed"] * len(right.exercises)
     topic = course.topic(TOPIC)
-    assert (right.status, right.points, right.bonus) == ("graded", sum(e.points for e in topic.exercises if not e.extension), sum(e.points for e in topic.exercises if e.extension))
+    assert (right.status, right.points, right.bonus) == (
+        "graded",
+        sum(e.points for e in topic.exercises if not e.extension),
+        sum(e.points for e in topic.exercises if e.extension),
+    )
     assert (right.points, right.bonus) == (right.max_points, right.max_bonus)
 
 
-def test_the_release_earns_nothing_and_is_not_attempted(pool: Recording, hand_in: HandInFunction, tmp_path: Path) -> None:
+def test_the_release_earns_nothing_and_is_not_attempted(
+    pool: Recording, hand_in: HandInFunction, tmp_path: Path
+) -> None:
     verdict = judge_notebook(hand_in(tmp_path / f"{TOPIC}.ipynb"), pool)
     assert (verdict.points, verdict.bonus, {e.status for e in verdict.exercises}) == (0, 0, {"not_attempted"})
 
 
 def test_the_json_of_a_verdict_has_the_promised_fields(right: NotebookVerdict) -> None:
     data = json.loads(json.dumps(right.to_json()))
-    assert data.keys() == {"topic", "status", "points", "max_points", "bonus", "max_bonus", "notes", "exercises", "key", "isolation"}
+    assert data.keys() == {
+        "topic",
+        "status",
+        "points",
+        "max_points",
+        "bonus",
+        "max_bonus",
+        "notes",
+        "exercises",
+        "key",
+        "isolation",
+    }
     for exercise in data["exercises"]:
-        assert exercise.keys() == {"name", "status", "points", "max_points", "misconception", "advice", "tiers", "extension"}
+        assert exercise.keys() == {
+            "name",
+            "status",
+            "points",
+            "max_points",
+            "misconception",
+            "advice",
+            "tiers",
+            "extension",
+        }
         for tier in exercise["tiers"]:
             assert tier.keys() == {"name", "title", "points", "max_points", "passed", "cases"}
     again = NotebookVerdict.from_json(data)
     assert again == replace(right, exercises=tuple(replace(e, findings=()) for e in right.exercises))
 
 
-def test_the_json_holds_no_hidden_input_and_no_hidden_value(pool: Recording, hand_in: HandInFunction, tmp_path: Path) -> None:
-    answers = {"softmax": "def softmax(logits):\n    return logits + 0.5", "log_softmax": "def log_softmax(logits):\n    raise ValueError(repr(np.asarray(logits).tolist()))", "softmax_jacobian": "def softmax_jacobian(probs):\n    return repr(probs.tolist())"}
+def test_the_json_holds_no_hidden_input_and_no_hidden_value(
+    pool: Recording, hand_in: HandInFunction, tmp_path: Path
+) -> None:
+    answers = {
+        "softmax": "def softmax(logits):\n    return logits + 0.5",
+        "log_softmax": "def log_softmax(logits):\n    raise ValueError(repr(np.asarray(logits).tolist()))",
+        "softmax_jacobian": "def softmax_jacobian(probs):\n    return repr(probs.tolist())",
+    }
     verdict = judge_notebook(hand_in(tmp_path / f"{TOPIC}.ipynb", answers), pool)
     assert verdict.exercises[1].advice.startswith("log_softmax raised ValueError: [[…, …")
     text = json.dumps(verdict.to_json())
@@ -246,9 +326,16 @@ def test_the_json_holds_no_hidden_input_and_no_hidden_value(pool: Recording, han
                     assert f"{number:.6g}" not in text or len(f"{number:.6g}") < 6, (name, case.label)
 
 
-def test_what_the_recorder_hands_on_holds_no_finding(pool: Recording, hand_in: HandInFunction, one_topic_course: Path) -> None:
-    path = hand_in(one_topic_course / "var" / "submitted" / "fin" / ASSIGNMENT / f"{TOPIC}.ipynb", {"softmax": SOFTMAX_AXIS_0})
-    for verdict in (verdict_of(HandIn("fin", ASSIGNMENT, TOPIC, path), pool), verdict_of(HandIn("fin", ASSIGNMENT, TOPIC, path), pool)):
+def test_what_the_recorder_hands_on_holds_no_finding(
+    pool: Recording, hand_in: HandInFunction, one_topic_course: Path
+) -> None:
+    path = hand_in(
+        one_topic_course / "var" / "submitted" / "fin" / ASSIGNMENT / f"{TOPIC}.ipynb", {"softmax": SOFTMAX_AXIS_0}
+    )
+    for verdict in (
+        verdict_of(HandIn("fin", ASSIGNMENT, TOPIC, path), pool),
+        verdict_of(HandIn("fin", ASSIGNMENT, TOPIC, path), pool),
+    ):
         assert verdict.exercises[0].misconception == "axis 0"
         assert [e.findings for e in verdict.exercises] == [()] * len(verdict.exercises)
 
@@ -264,10 +351,20 @@ def _fractions(data: Any) -> Iterator[float]:
         yield data
 
 
-def test_one_bad_exercise_does_not_disturb_the_others(pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path) -> None:
-    bad = {**solution, "softmax": "import os\ndef softmax(logits):\n    os._exit(1)", "softmax_jacobian": "def softmax_jacobian(p)\n  return", "cross_entropy": "def cross_entropy(*a):\n    return {}['no']"}
+def test_one_bad_exercise_does_not_disturb_the_others(
+    pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path
+) -> None:
+    bad = {
+        **solution,
+        "softmax": "import os\ndef softmax(logits):\n    os._exit(1)",
+        "softmax_jacobian": "def softmax_jacobian(p)\n  return",
+        "cross_entropy": "def cross_entropy(*a):\n    return {}['no']",
+    }
     statuses = {e.name: e.status for e in judge_notebook(hand_in(tmp_path / f"{TOPIC}.ipynb", bad), pool).exercises}
-    assert statuses == {n: "failed" if n in ("softmax", "softmax_jacobian", "cross_entropy") else "passed" for n in course.topic(TOPIC).names}
+    assert statuses == {
+        n: "failed" if n in ("softmax", "softmax_jacobian", "cross_entropy") else "passed"
+        for n in course.topic(TOPIC).names
+    }
 
 
 def test_what_cannot_be_read_is_a_verdict_with_its_reason(pool: Recording, tmp_path: Path) -> None:
@@ -279,14 +376,21 @@ def test_what_cannot_be_read_is_a_verdict_with_its_reason(pool: Recording, tmp_p
 
 
 # ---- unjudged
-def test_a_fault_of_the_machine_is_unjudged_and_no_zero(hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path) -> None:
+def test_a_fault_of_the_machine_is_unjudged_and_no_zero(
+    hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path
+) -> None:
     verdict = judge_notebook(hand_in(tmp_path / f"{TOPIC}.ipynb", solution), Faulty())
     assert verdict.status == "unjudged"
     assert {(e.status, e.misconception) for e in verdict.exercises} == {("unjudged", "")}
-    assert verdict.exercises[0].advice == "Not judged: the worker did not answer (EOFError: the worker ended). This is no mistake of yours; it will be run again."
+    assert (
+        verdict.exercises[0].advice
+        == "Not judged: the worker did not answer (EOFError: the worker ended). This is no mistake of yours; it will be run again."
+    )
 
 
-def test_a_judge_that_fails_leaves_its_exercise_unjudged_and_judges_the_rest(pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_that_fails_leaves_its_exercise_unjudged_and_judges_the_rest(
+    pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = grade.judge
 
     def failing(sheet: Any, *args: Any) -> Verdict:
@@ -297,10 +401,15 @@ def test_a_judge_that_fails_leaves_its_exercise_unjudged_and_judges_the_rest(poo
     monkeypatch.setattr(grade, "judge", failing)
     verdict = judge_notebook(hand_in(tmp_path / f"{TOPIC}.ipynb", solution), pool)
     assert [e.status for e in verdict.exercises] == ["unjudged"] + ["passed"] * (len(verdict.exercises) - 1)
-    assert verdict.exercises[0].advice == "Not judged: the judge itself failed (IndexError). This is no mistake of yours; tell your instructor."
+    assert (
+        verdict.exercises[0].advice
+        == "Not judged: the judge itself failed (IndexError). This is no mistake of yours; tell your instructor."
+    )
 
 
-def test_unjudged_is_never_kept_and_is_run_again(pool: Recording, hand_in: HandInFunction, solution: dict[str, str], one_topic_course: Path) -> None:
+def test_unjudged_is_never_kept_and_is_run_again(
+    pool: Recording, hand_in: HandInFunction, solution: dict[str, str], one_topic_course: Path
+) -> None:
     path = hand_in(one_topic_course / "var" / "submitted" / "una" / ASSIGNMENT / f"{TOPIC}.ipynb", solution)
     here = HandIn("una", ASSIGNMENT, TOPIC, path)
     assert verdict_of(here, Faulty()).status == "unjudged"
@@ -308,7 +417,9 @@ def test_unjudged_is_never_kept_and_is_run_again(pool: Recording, hand_in: HandI
 
 
 # ---- key and cache
-def test_a_verdict_is_kept_until_what_decides_it_changes(pool: Recording, hand_in: HandInFunction, one_topic_course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_is_kept_until_what_decides_it_changes(
+    pool: Recording, hand_in: HandInFunction, one_topic_course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = one_topic_course / "var" / "submitted" / "kay" / ASSIGNMENT
     here = HandIn("kay", ASSIGNMENT, TOPIC, folder / f"{TOPIC}.ipynb")
 
@@ -337,7 +448,9 @@ def test_a_verdict_is_kept_until_what_decides_it_changes(pool: Recording, hand_i
     assert runs(mine) > 0
 
 
-def test_the_key_follows_submission_secret_specs_and_version(hand_in: HandInFunction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_follows_submission_secret_specs_and_version(
+    hand_in: HandInFunction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submission = grade.read(hand_in(tmp_path / f"{TOPIC}.ipynb"))
     key = verdict_key(submission)
     assert verdict_key(submission) == key
@@ -360,7 +473,11 @@ def test_the_digest_of_a_spec_follows_its_points_cases_and_misconceptions(monkey
     exercise = topic.exercise("label_smoothing")
     sheet = sheets.public_sheets(TOPIC)["label_smoothing"]
     digests = {sheets.spec_digest(exercise)}
-    for other in (replace(sheet, tiers=tuple(replace(t, points=t.points + 1) for t in sheet.tiers)), replace(sheet, cases=sheet.cases[1:], mistakes=()), replace(sheet, mistakes=sheet.mistakes[1:])):
+    for other in (
+        replace(sheet, tiers=tuple(replace(t, points=t.points + 1) for t in sheet.tiers)),
+        replace(sheet, cases=sheet.cases[1:], mistakes=()),
+        replace(sheet, mistakes=sheet.mistakes[1:]),
+    ):
         monkeypatch.setattr(sheets, "public_sheets", lambda name, other=other: {"label_smoothing": other})
         digests.add(sheets.spec_digest(exercise))
     assert len(digests) == 4
@@ -388,6 +505,8 @@ def test_the_secret_is_drawn_once_and_only_the_owner_reads_it(tmp_path: Path, mo
     assert len(made[0]) == 32
 
 
-def test_judging_twice_gives_the_same_verdict(right: NotebookVerdict, pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path) -> None:
+def test_judging_twice_gives_the_same_verdict(
+    right: NotebookVerdict, pool: Recording, hand_in: HandInFunction, solution: dict[str, str], tmp_path: Path
+) -> None:
     submission = grade.read(hand_in(tmp_path / f"{TOPIC}.ipynb", solution))
     assert judge_submission(submission, pool).to_json() == right.to_json()

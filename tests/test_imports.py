@@ -1,4 +1,5 @@
 """Who may import whom, read from the syntax trees of all files."""
+
 import ast
 import os
 import statistics
@@ -17,8 +18,20 @@ LIBRARY = sorted((ROOT / "class4lib").rglob("*.py"))
 GRADER = sorted((ROOT / "autograder").rglob("*.py"))
 TOPICS = [t for names in course.ASSIGNMENTS.values() for t in names]
 HEAVY = ("torch", "sklearn", "matplotlib", "IPython", "scipy", "nbgrader", "nbformat", "jupytext")
-KNOW_NBGRADER = {"autograder/build.py", "autograder/record.py", "autograder/nbgrader_plugins.py", "autograder/nbgrader_config.py", "autograder/classroom.py"}
-WORKER = ("autograder/run/worker.py", "autograder/run/jail.py", "class4lib/values.py", "class4lib/calls.py", "class4lib/doubles.py")
+KNOW_NBGRADER = {
+    "autograder/build.py",
+    "autograder/record.py",
+    "autograder/nbgrader_plugins.py",
+    "autograder/nbgrader_config.py",
+    "autograder/classroom.py",
+}
+WORKER = (
+    "autograder/run/worker.py",
+    "autograder/run/jail.py",
+    "class4lib/values.py",
+    "class4lib/calls.py",
+    "class4lib/doubles.py",
+)
 
 
 def imports(source: str, *, top_level: bool = False) -> set[str]:
@@ -57,7 +70,11 @@ def name(path: Path) -> str:
 
 # ---- what is forbidden, as functions of a source, so that each rule is shown failing
 def library_faults(source: str) -> set[str]:
-    return (roots(imports(source)) & {"autograder", "tests"}) | (roots(imports(source, top_level=True)) & set(HEAVY)) | {n for n in imports(source) if n.startswith("relative")}
+    return (
+        (roots(imports(source)) & {"autograder", "tests"})
+        | (roots(imports(source, top_level=True)) & set(HEAVY))
+        | {n for n in imports(source) if n.startswith("relative")}
+    )
 
 
 def topic_faults(topic: str, source: str) -> set[str]:
@@ -72,7 +89,11 @@ def worker_faults(source: str) -> set[str]:
     neighbours = {"values", "calls", "doubles", "jail"}
     packages = {n.split(".")[0] for n in imports(source)} - {"class4lib"}
     from_library = ours(imports(source), "class4lib") - neighbours
-    return (packages - set(sys.stdlib_module_names) - {"numpy", "torch"} - neighbours) | (roots(imports(source, top_level=True)) & set(HEAVY)) | from_library
+    return (
+        (packages - set(sys.stdlib_module_names) - {"numpy", "torch"} - neighbours)
+        | (roots(imports(source, top_level=True)) & set(HEAVY))
+        | from_library
+    )
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name)
@@ -94,7 +115,23 @@ def test_what_every_topic_stands_on_stands_on_nothing(module: str) -> None:
     assert ours(imports((ROOT / "class4lib" / f"{module}.py").read_text()), "class4lib") <= {"guards", "types"}
 
 
-@pytest.mark.parametrize("module", ["check", "judging", "comparing", "calls", "feedback", "values", "doubles", "public/__init__", "guards", "experiments", "plots", "gradcheck"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "check",
+        "judging",
+        "comparing",
+        "calls",
+        "feedback",
+        "values",
+        "doubles",
+        "public/__init__",
+        "guards",
+        "experiments",
+        "plots",
+        "gradcheck",
+    ],
+)
 def test_the_mechanism_in_the_library_knows_no_topic(module: str) -> None:
     assert ours(imports((ROOT / "class4lib" / f"{module}.py").read_text()), "class4lib") & set(TOPICS) == set()
 
@@ -117,7 +154,9 @@ def test_specs_import_the_library_and_the_words_of_a_spec_only(path: Path) -> No
 
 @pytest.mark.parametrize("path", [p for p in GRADER if "exercises" not in p.parts], ids=name)
 def test_the_graders_mechanism_knows_no_topic(path: Path) -> None:
-    known = ours(imports(path.read_text()), "class4lib") | {n.split(".")[2] for n in imports(path.read_text()) if n.startswith("autograder.exercises.")}
+    known = ours(imports(path.read_text()), "class4lib") | {
+        n.split(".")[2] for n in imports(path.read_text()) if n.startswith("autograder.exercises.")
+    }
     assert known & set(TOPICS) == set()
 
 
@@ -153,7 +192,14 @@ def test_every_package_is_listed_for_the_wheel() -> None:
 def user_seconds(source: str) -> float:
     """Processor time that an interpreter spends on a source, without its own start."""
     code = f"import os\na = os.times()\n{source}\nb = os.times()\nprint(b.user + b.system - a.user - a.system)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     return float(done.stdout)
 
 

@@ -3,6 +3,7 @@
 Every attempt has its own interpreter, which forks the child, gives it seconds and reports what it said and how it ended: no attack sees the tests.
 Networking is with 127.0.0.1 only, and a signal to the parent is 0 or SIGCONT, which ask nothing of it.
 """
+
 import errno
 import importlib.util
 import json
@@ -28,7 +29,15 @@ sys.modules["jail"] = jail
 SPEC.loader.exec_module(jail)
 
 LEVEL = jail.available()
-READABLE = [os.path.dirname(os.__file__), "/lib", "/lib64", "/usr/lib", os.path.join(sys.base_prefix, "lib"), os.path.dirname(np.__file__), os.path.dirname(np.__file__) + ".libs"]
+READABLE = [
+    os.path.dirname(os.__file__),
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    os.path.join(sys.base_prefix, "lib"),
+    os.path.dirname(np.__file__),
+    os.path.dirname(np.__file__) + ".libs",
+]
 
 # The interpreter of one attempt: job on stdin, outcome on stdout.
 HARNESS = r"""
@@ -97,7 +106,9 @@ class Outcome:
 
     @property
     def refused(self) -> bool:
-        return self.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS) or bool(self.error and self.error.startswith("PermissionError"))
+        return self.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS) or bool(
+            self.error and self.error.startswith("PermissionError")
+        )
 
 
 def attempt(source: str, *, jailed: bool = True, seconds: float = 10, readable: list[str] = READABLE, hidden: tuple[str, ...] = (), preload: tuple[str, ...] = (),
@@ -106,11 +117,20 @@ def attempt(source: str, *, jailed: bool = True, seconds: float = 10, readable: 
     job = {"source": source, "jailed": jailed, "seconds": seconds, "readable": list(map(str, readable)), "hidden": list(map(str, hidden)), "preload": preload, "abi": abi,
            "seccomp": seccomp, "limits": limits or {}, "names": names, "jail": str(SOURCE)}  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-I", "-c", HARNESS], input=json.dumps(job, default=str), capture_output=True, text=True, timeout=seconds + 50, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", HARNESS],
+        input=json.dumps(job, default=str),
+        capture_output=True,
+        text=True,
+        timeout=seconds + 50,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     said = report["said"]
-    return Outcome(said.get("value"), said.get("error"), said.get("errno"), said.get("level", ""), report["code"], report["late"])
+    return Outcome(
+        said.get("value"), said.get("error"), said.get("errno"), said.get("level", ""), report["code"], report["late"]
+    )
 
 
 def need(*locks: str) -> None:
@@ -143,7 +163,11 @@ def places(tmp_path: Path) -> dict[str, Any]:
 
 def snapshot(folder: str) -> list[Any]:
     """Names, modes, times, lengths: all that an attack on a folder could change."""
-    return [(str(p), s.st_mode, s.st_mtime_ns, s.st_size, s.st_nlink, os.listxattr(p)) for p in sorted(Path(folder).rglob("*")) for s in [p.stat()]]
+    return [
+        (str(p), s.st_mode, s.st_mtime_ns, s.st_size, s.st_nlink, os.listxattr(p))
+        for p in sorted(Path(folder).rglob("*"))
+        for s in [p.stat()]
+    ]
 
 
 # ---- files
@@ -208,11 +232,19 @@ WRITES = {
 
 @pytest.mark.parametrize("abi", [None, 2, 0], ids=["best", "landlock 2", "seccomp alone"])
 @pytest.mark.parametrize("name", WRITES)
-def test_nothing_is_written_created_deleted_renamed_or_touched(name: str, abi: int | None, places: dict[str, Any]) -> None:
+def test_nothing_is_written_created_deleted_renamed_or_touched(
+    name: str, abi: int | None, places: dict[str, Any]
+) -> None:
     need("seccomp", *([] if abi == 0 or name in ("chmod", "fchmod", "utime", "futimes", "xattr") else ["landlock"]))
     folder = places["public"]
     (Path(folder) / "empty").mkdir()
-    options: dict[str, Any] = {"readable": [*READABLE, folder], "limits": {"file_bytes": 2**20}, "abi": abi, "folder": folder, "file": folder + "/data.txt"}
+    options: dict[str, Any] = {
+        "readable": [*READABLE, folder],
+        "limits": {"file_bytes": 2**20},
+        "abi": abi,
+        "folder": folder,
+        "file": folder + "/data.txt",
+    }
     before = snapshot(folder)
     inside = attempt(WRITES[name], **options)
     assert inside.refused and snapshot(folder) == before, inside
@@ -331,7 +363,12 @@ def test_memory_ends_at_the_limit() -> None:
 def test_files_end_at_the_limit(tmp_path: Path) -> None:
     need("rlimits")
     source = "f = os.open(path, os.O_WRONLY | os.O_CREAT); value = os.write(f, bytes(2000)) == 2000"
-    options: dict[str, Any] = {"abi": 0, "seccomp": False, "limits": {"file_bytes": 1000}, "path": str(tmp_path / "f")}  # the limit alone
+    options: dict[str, Any] = {
+        "abi": 0,
+        "seccomp": False,
+        "limits": {"file_bytes": 1000},
+        "path": str(tmp_path / "f"),
+    }  # the limit alone
     assert attempt(source, **options).value is False
     assert (tmp_path / "f").stat().st_size == 1000
     assert attempt(source, jailed=False, **options).succeeded
@@ -358,7 +395,13 @@ except RuntimeError as error: raise PermissionError(str(error))
     refuses(source, limits={"memory_bytes": 64 * 2**30})
 
 
-@pytest.mark.parametrize(("source", "number"), [("while True: pass", signal.SIGXCPU), ("signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [
+        ("while True: pass", signal.SIGXCPU),
+        ("signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", signal.SIGKILL),
+    ],
+)
 def test_an_endless_loop_ends_by_the_cpu_limit(source: str, number: int) -> None:
     need("rlimits")
     inside = attempt(source, seconds=30, limits={"cpu_seconds": 1})
@@ -415,7 +458,10 @@ def test_root_inside_has_no_privilege_left() -> None:
         pytest.xfail("only root has privileges to lose")
     source = "d = ctypes.create_string_buffer(24); check(libc.capget(b'\\x22\\x05\\x08\\x20' + bytes(4), d)); value = [int.from_bytes(d.raw[i : i + 4], 'little') for i in range(0, 24, 4)]"
     assert sum(attempt(source, jailed=False).value) > 8
-    assert attempt(source, seccomp=False).value in ([4, 4, 0, 0, 0, 0], [0] * 6)  # 4: CAP_DAC_READ_SEARCH, where it was had
+    assert attempt(source, seccomp=False).value in (
+        [4, 4, 0, 0, 0, 0],
+        [0] * 6,
+    )  # 4: CAP_DAC_READ_SEARCH, where it was had
 
 
 def test_calls_of_the_32_bit_kind_kill() -> None:
@@ -440,7 +486,14 @@ EPERM, ENOSYS, ENOTTY = (0x50000 | e for e in (errno.EPERM, errno.ENOSYS, errno.
 
 def decide(machine: tuple[int, int], number: int, *args: int, abi: int = 7, architecture: int | None = None) -> int:
     """What the filter answers to one call."""
-    data = struct.pack("=IIQ6Q", number & 0xFFFFFFFF, machine[1] if architecture is None else architecture, 0, *args, *[0] * (6 - len(args)))
+    data = struct.pack(
+        "=IIQ6Q",
+        number & 0xFFFFFFFF,
+        machine[1] if architecture is None else architecture,
+        0,
+        *args,
+        *[0] * (6 - len(args)),
+    )
     code = list(struct.iter_unpack("=HBBI", jail._program(machine, abi)))
     at = accumulator = 0
     while True:
@@ -468,20 +521,33 @@ def test_every_call_in_the_table_is_refused_and_the_others_are_not(machine: tupl
     assert decide(machine, 1, architecture=0x40000003) == KILL
 
 
-@pytest.mark.parametrize(("machine", "clone", "prlimit", "ioctl", "fcntl"), [(X86, 56, 302, 16, 72), (ARM, 220, 261, 29, 25)], ids=["x86_64", "aarch64"])
+@pytest.mark.parametrize(
+    ("machine", "clone", "prlimit", "ioctl", "fcntl"),
+    [(X86, 56, 302, 16, 72), (ARM, 220, 261, 29, 25)],
+    ids=["x86_64", "aarch64"],
+)
 def test_arguments_decide(machine: tuple[int, int], clone: int, prlimit: int, ioctl: int, fcntl: int) -> None:
     assert decide(machine, clone, 0x3D0F00) == ALLOW  # what pthread_create asks for
     assert decide(machine, clone, 0x1200011) == EPERM  # what fork asks for
     assert decide(machine, 435) == ENOSYS
     assert decide(machine, prlimit, 0, 7, 0, 1) == ALLOW
-    assert decide(machine, prlimit, 5, 7, 0, 1) == decide(machine, prlimit, 0, 7, 1) == decide(machine, prlimit, 0, 7, 2**32) == EPERM
+    assert (
+        decide(machine, prlimit, 5, 7, 0, 1)
+        == decide(machine, prlimit, 0, 7, 1)
+        == decide(machine, prlimit, 0, 7, 2**32)
+        == EPERM
+    )
     assert decide(machine, ioctl, 0, 0x5401) == ALLOW
     assert decide(machine, ioctl, 0, 0x5412) == decide(machine, ioctl, 0, 0x40086602) == ENOTTY
     assert decide(machine, fcntl, 0, 1030) == ALLOW
     assert decide(machine, fcntl, 0, 8) == EPERM
 
 
-@pytest.mark.parametrize(("column", "header"), [(0, "x86_64-linux-gnu/asm/unistd_64.h"), (1, "asm-generic/unistd.h")], ids=["x86_64", "aarch64"])
+@pytest.mark.parametrize(
+    ("column", "header"),
+    [(0, "x86_64-linux-gnu/asm/unistd_64.h"), (1, "asm-generic/unistd.h")],
+    ids=["x86_64", "aarch64"],
+)
 def test_the_numbers_are_those_of_the_kernel_headers(column: int, header: str) -> None:
     path = Path("/usr/include", header)
     if not path.exists():
@@ -495,7 +561,11 @@ def test_the_numbers_are_those_of_the_kernel_headers(column: int, header: str) -
 def test_every_refused_call_is_refused_by_this_kernel() -> None:
     need("seccomp")
     unsafe = ("fork", "vfork", "vhangup")  # would do something if the filter failed; tried above by other means
-    numbers = {name: pair[jail._MACHINE[0]] for name, pair in jail.refused_numbers() if name not in unsafe and pair[jail._MACHINE[0]] >= 0}
+    numbers = {
+        name: pair[jail._MACHINE[0]]
+        for name, pair in jail.refused_numbers()
+        if name not in unsafe and pair[jail._MACHINE[0]] >= 0
+    }
     source = "value = [name for name, number in numbers.items() if libc.syscall(number, -1, -1, -1, -1, -1, -1) != -1 or ctypes.get_errno() != 1]"
     assert attempt(source, numbers=numbers).value == []
 
@@ -551,7 +621,13 @@ HONEST = {
 @pytest.mark.parametrize("abi", [None, 2, 0], ids=["best", "landlock 2", "seccomp alone"])
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_code_works_inside(name: str, abi: int | None, places: dict[str, Any]) -> None:
-    inside = attempt(HONEST[name], abi=abi, readable=[*READABLE, places["public"]], preload=("numpy",) if "numpy" in HONEST[name] else (), **places)
+    inside = attempt(
+        HONEST[name],
+        abi=abi,
+        readable=[*READABLE, places["public"]],
+        preload=("numpy",) if "numpy" in HONEST[name] else (),
+        **places,
+    )
     if name == "no output" and abi == 0:  # without Landlock nothing at all is opened to write
         assert inside.refused
     else:
@@ -572,7 +648,13 @@ m = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.LSTM(4, 5)) and torch
 m(torch.randn(2, 1, 8, 8)).sum().backward()
 value = w.grad.shape == (20, 3) and bool(torch.isfinite(w.grad).all()) and before > 0
 """
-    inside = attempt("import torch\n" + source, seconds=60, preload=("torch",), readable=[*READABLE, *spec.submodule_search_locations], limits={"memory_bytes": 16 * 2**30})
+    inside = attempt(
+        "import torch\n" + source,
+        seconds=60,
+        preload=("torch",),
+        readable=[*READABLE, *spec.submodule_search_locations],
+        limits={"memory_bytes": 16 * 2**30},
+    )
     assert inside.succeeded, inside
 
 

@@ -1,4 +1,5 @@
 """The judge: tiers and gates, mistakes named at nine cases in ten, general mistakes recognised, and nothing named where nothing fits."""
+
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,13 +23,22 @@ def centre(x, shift=0.0):
 
 def _cases(rng: np.random.Generator) -> list[Case]:
     return [
-        *(case(f"{n} by {m}", rng.normal(size=(n, m))) for n, m in ((3, 2), (4, 3), (5, 4), (2, 3), (6, 3), (7, 2), (4, 2), (3, 5))),
+        *(
+            case(f"{n} by {m}", rng.normal(size=(n, m)))
+            for n, m in ((3, 2), (4, 3), (5, 4), (2, 3), (6, 3), (7, 2), (4, 2), (3, 5))
+        ),
         edge("with a shift", rng.normal(size=(3, 4)), shift=2.0),
         edge("one row", rng.normal(size=(1, 3))),
     ]
 
 
-def exercise(reference: Function = centre, misconceptions: tuple[Misconception, ...] = (), tiers: tuple[Tier, ...] = values_and_edge(2, 1), cases: Any = _cases, returns: tuple[str, ...] = ()) -> Exercise:
+def exercise(
+    reference: Function = centre,
+    misconceptions: tuple[Misconception, ...] = (),
+    tiers: tuple[Tier, ...] = values_and_edge(2, 1),
+    cases: Any = _cases,
+    returns: tuple[str, ...] = (),
+) -> Exercise:
     return Exercise(reference, tiers, cases, misconceptions, ("one", "two", "three"), 5, 1, returns=returns)
 
 
@@ -60,7 +70,10 @@ def test_right_edge_cases_earn_nothing_where_ordinary_values_are_wrong() -> None
     verdict = judged(lambda x, shift=0.0: centre(x, shift) if shift or len(x) == 1 else x)
     assert summary(verdict)[:2] == ("failed", 0)
     assert [(t.points, t.passed, t.cases) for t in verdict.tiers] == [(0, 0, 8), (0, 2, 2)]
-    assert feedback.tier_lines(verdict) == ["✗ ordinary values: 0 of 8 cases, 0 of 2 points", "✓ edge cases: 2 of 2 cases, 0 of 1 points (count once the tier above is complete)"]
+    assert feedback.tier_lines(verdict) == [
+        "✗ ordinary values: 0 of 8 cases, 0 of 2 points",
+        "✓ edge cases: 2 of 2 cases, 0 of 1 points (count once the tier above is complete)",
+    ]
 
 
 def test_one_wrong_case_costs_its_whole_tier() -> None:
@@ -69,7 +82,10 @@ def test_one_wrong_case_costs_its_whole_tier() -> None:
 
 def test_tiers_without_needs_are_earned_apart() -> None:
     apart = exercise(tiers=(Tier("values", "values", 2), Tier("edge", "edge", 1)))
-    assert summary(judged(lambda x, shift=0.0: centre(x, shift) if shift or len(x) == 1 else x, apart))[:2] == ("partial", 1)
+    assert summary(judged(lambda x, shift=0.0: centre(x, shift) if shift or len(x) == 1 else x, apart))[:2] == (
+        "partial",
+        1,
+    )
 
 
 # ---- gates
@@ -82,19 +98,31 @@ def _in_place(x, shift=0.0):
 def test_an_input_changed_in_place_earns_nothing_though_every_value_is_right() -> None:
     verdict = judged(_in_place)
     assert summary(verdict) == ("failed", 0, "input changed in place")
-    assert verdict.advice == "x was changed in place: inputs must come out as they went in. Work on a new array: write x = x + 1 and not x += 1, and copy before you assign into a slice."
+    assert (
+        verdict.advice
+        == "x was changed in place: inputs must come out as they went in. Work on a new array: write x = x + 1 and not x += 1, and copy before you assign into a slice."
+    )
     assert [t.points for t in verdict.tiers] == [0, 0]
 
 
 def test_an_input_changed_in_an_edge_case_only_closes_the_gate_for_all() -> None:
-    assert summary(judged(lambda x, shift=0.0: _in_place(x, shift) if shift else centre(x))) == ("failed", 0, "input changed in place")
+    assert summary(judged(lambda x, shift=0.0: _in_place(x, shift) if shift else centre(x))) == (
+        "failed",
+        0,
+        "input changed in place",
+    )
 
 
 def test_float32_closes_the_gate() -> None:
     verdict = judged(lambda x, shift=0.0: centre(x, shift).astype(np.float32))
     assert summary(verdict) == ("failed", 0, "wrong dtype")
-    assert verdict.advice == "the result must be float64, got float32. Let NumPy keep float64: no astype(np.float32), no integer array to write floats into."
-    assert summary(judged(lambda x, shift=0.0: centre(x, shift) if not shift else centre(x, shift).astype(np.float32)))[:2] == ("failed", 0)
+    assert (
+        verdict.advice
+        == "the result must be float64, got float32. Let NumPy keep float64: no astype(np.float32), no integer array to write floats into."
+    )
+    assert summary(judged(lambda x, shift=0.0: centre(x, shift) if not shift else centre(x, shift).astype(np.float32)))[
+        :2
+    ] == ("failed", 0)
 
 
 def test_a_result_that_shares_memory_with_the_input_is_fine() -> None:
@@ -138,7 +166,10 @@ def test_a_pattern_that_one_failed_case_contradicts_is_not_named(name: str) -> N
 def test_where_nothing_fits_nothing_is_named_and_the_advice_says_so() -> None:
     verdict = judged(lambda x, shift=0.0: np.cos(x) + x)
     assert summary(verdict) == ("failed", 0, "")
-    assert verdict.advice == 'the values differ from what is expected; no common mistake fits. check("centre") shows a small case: work it through by hand, line by line.'
+    assert (
+        verdict.advice
+        == 'the values differ from what is expected; no common mistake fits. check("centre") shows a small case: work it through by hand, line by line.'
+    )
 
 
 def test_an_error_is_told_with_its_message() -> None:
@@ -147,7 +178,9 @@ def test_an_error_is_told_with_its_message() -> None:
 
     verdict = judged(broken)
     assert summary(verdict) == ("failed", 0, "")
-    assert verdict.advice.startswith("centre raised ValueError: matmul: Input operand 1 has a mismatch in its core dimension 0")
+    assert verdict.advice.startswith(
+        "centre raised ValueError: matmul: Input operand 1 has a mismatch in its core dimension 0"
+    )
     assert verdict.advice.endswith(". The message names what Python met; print the shapes just before that line.")
 
 
@@ -160,11 +193,17 @@ def _by_all(x, shift=0.0):
     return x - x.mean() + shift
 
 
-NAMED = (Misconception("over the columns", _by_column, "Along axis 0."), Misconception("over everything", _by_all, "One mean a column."))
+NAMED = (
+    Misconception("over the columns", _by_column, "Along axis 0."),
+    Misconception("over everything", _by_all, "One mean a column."),
+)
 
 
 def test_a_misconception_is_named_by_what_it_gives_however_it_is_written() -> None:
-    verdict = judged(lambda x, shift=0.0: np.array([[v - sum(row) / len(row) + shift for v in row] for row in x]), exercise(misconceptions=NAMED))
+    verdict = judged(
+        lambda x, shift=0.0: np.array([[v - sum(row) / len(row) + shift for v in row] for row in x]),
+        exercise(misconceptions=NAMED),
+    )
     assert summary(verdict) == ("failed", 0, "over the columns")
     assert verdict.advice == "Along axis 0."
 
@@ -174,7 +213,10 @@ def test_a_mistake_is_named_on_nine_of_ten_cases_and_not_on_eight(deviating: int
     made = exercise(misconceptions=NAMED)
     sheet = sheets.make_sheet(made, [7])
     assert sum(f is not None for f in sheet.mistakes[1].failures) == 10
-    outcomes = [run_script({"centre": _by_all if i >= deviating else lambda x, shift=0.0: np.cos(x)}, c.script) for i, c in enumerate(sheet.cases)]
+    outcomes = [
+        run_script({"centre": _by_all if i >= deviating else lambda x, shift=0.0: np.cos(x)}, c.script)
+        for i, c in enumerate(sheet.cases)
+    ]
     assert judge(sheet, outcomes).misconception == name
 
 
@@ -203,13 +245,24 @@ def test_of_two_that_fit_the_one_that_explains_more_cases_is_named_and_of_equals
 
 
 def test_a_variant_is_called_by_its_misconceptions_name() -> None:
-    made = exercise(misconceptions=(Misconception("scaled", lambda x, shift=0.0: 3 * centre(x, shift), "No factor.", (lambda x, shift=0.0: 5 * centre(x, shift),)),))
+    made = exercise(
+        misconceptions=(
+            Misconception(
+                "scaled",
+                lambda x, shift=0.0: 3 * centre(x, shift),
+                "No factor.",
+                (lambda x, shift=0.0: 5 * centre(x, shift),),
+            ),
+        )
+    )
     assert judged(lambda x, shift=0.0: 5 * centre(x, shift), made).misconception == "scaled"
     assert judged(lambda x, shift=0.0: 7 * centre(x, shift), made).misconception == "constant factor"
 
 
 def test_a_mistake_that_raises_is_named_by_the_error() -> None:
-    made = exercise(misconceptions=(Misconception("looks up a key", lambda x, shift=0.0: x["a"], "Index by position."),))
+    made = exercise(
+        misconceptions=(Misconception("looks up a key", lambda x, shift=0.0: x["a"], "Index by position."),)
+    )
     assert judged(lambda x, shift=0.0: x["b"], made).misconception == "looks up a key"
     assert judged(lambda x, shift=0.0: {}["b"], made).misconception == ""
 
@@ -224,7 +277,10 @@ def _both(x):
 
 
 def test_only_the_parts_that_a_case_names_count() -> None:
-    cases = lambda rng: [case("the sum", rng.normal(size=3), parts=(0,)), edge("the product", rng.normal(size=3), parts=(1,))]  # noqa: E731
+    cases = lambda rng: [  # noqa: E731
+        case("the sum", rng.normal(size=3), parts=(0,)),
+        edge("the product", rng.normal(size=3), parts=(1,)),
+    ]
     made = exercise(_both, cases=cases, returns=("total", "product"))
     assert summary(judged(lambda x: (x + 1, x), made))[:2] == ("partial", 2)
     assert judged(lambda x: (x + 1, x * 2), made).status == "passed"
@@ -232,9 +288,19 @@ def test_only_the_parts_that_a_case_names_count() -> None:
 
 
 def test_a_pattern_names_the_part_it_stands_in() -> None:
-    made = exercise(_both, cases=lambda rng: [case("a", rng.normal(size=3)), edge("b", rng.normal(size=4))], returns=("total", "product"))
-    assert judged(lambda x: (x + 1, -2 * x), made).advice == "product has the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice."
-    assert judged(lambda x: (x + 1, np.cos(x)), made).advice == 'product differ from what is expected; no common mistake fits. check("_both") shows a small case: work it through by hand, line by line.'
+    made = exercise(
+        _both,
+        cases=lambda rng: [case("a", rng.normal(size=3)), edge("b", rng.normal(size=4))],
+        returns=("total", "product"),
+    )
+    assert (
+        judged(lambda x: (x + 1, -2 * x), made).advice
+        == "product has the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice."
+    )
+    assert (
+        judged(lambda x: (x + 1, np.cos(x)), made).advice
+        == 'product differ from what is expected; no common mistake fits. check("_both") shows a small case: work it through by hand, line by line.'
+    )
 
 
 # ---- not attempted, stopped
@@ -256,10 +322,26 @@ def test_an_answer_that_is_half_written_is_wrong_and_not_unattempted() -> None:
 @pytest.mark.parametrize(
     ("end", "name", "advice"),
     [
-        ("timeout", "endless loop", "A call did not come back in time. Look for a loop whose condition never becomes false, or for work that grows with every call."),
-        ("signal 24", "endless loop", "A call did not come back in time. Look for a loop whose condition never becomes false, or for work that grows with every call."),
-        ("output", "too much output", "The results are larger than any right answer's: look for an array that grows with every call."),
-        ("signal 11", "the process ended", "centre ended the process it ran in (signal 11): a call of exit, memory that was not its own, or more memory than there is. The same call in the notebook would end the kernel."),
+        (
+            "timeout",
+            "endless loop",
+            "A call did not come back in time. Look for a loop whose condition never becomes false, or for work that grows with every call.",
+        ),
+        (
+            "signal 24",
+            "endless loop",
+            "A call did not come back in time. Look for a loop whose condition never becomes false, or for work that grows with every call.",
+        ),
+        (
+            "output",
+            "too much output",
+            "The results are larger than any right answer's: look for an array that grows with every call.",
+        ),
+        (
+            "signal 11",
+            "the process ended",
+            "centre ended the process it ran in (signal 11): a call of exit, memory that was not its own, or more memory than there is. The same call in the notebook would end the kernel.",
+        ),
     ],
 )
 def test_a_process_that_ended_is_told_by_how_it_ended(end: str, name: str, advice: str) -> None:
@@ -280,7 +362,12 @@ def test_a_death_after_the_ordinary_values_costs_the_edge_cases_only() -> None:
 
 # ---- what is told
 def test_a_finding_says_what_was_given_returned_and_expected() -> None:
-    made = exercise(cases=lambda rng: [case("two rows", np.array([[1.0, 2.0], [3.0, 4.0]])), edge("shifted", np.zeros((2, 1)), shift=1.0)])
+    made = exercise(
+        cases=lambda rng: [
+            case("two rows", np.array([[1.0, 2.0], [3.0, 4.0]])),
+            edge("shifted", np.zeros((2, 1)), shift=1.0),
+        ]
+    )
     found = judged(lambda x, shift=0.0: x, made).findings[0]
     assert (found.case, found.tier, found.given) == ("two rows", "values", "x =\n[[1 2]\n [3 4]]")
     assert (found.returned, found.expected) == ("[[1 2]\n [3 4]]", "[[-1 -1]\n [ 1  1]]")
@@ -288,8 +375,16 @@ def test_a_finding_says_what_was_given_returned_and_expected() -> None:
 
 
 def test_the_text_of_a_verdict_says_all_of_it() -> None:
-    made = exercise(misconceptions=NAMED, cases=lambda rng: [case("two rows", np.array([[1.0, 2.0], [3.0, 4.0]])), edge("shifted", np.zeros((2, 1)), shift=1.0)])
-    assert feedback.text(judged(_by_all, made)) == """✗ centre: not right yet, 0 of 3 points
+    made = exercise(
+        misconceptions=NAMED,
+        cases=lambda rng: [
+            case("two rows", np.array([[1.0, 2.0], [3.0, 4.0]])),
+            edge("shifted", np.zeros((2, 1)), shift=1.0),
+        ],
+    )
+    assert (
+        feedback.text(judged(_by_all, made))
+        == """✗ centre: not right yet, 0 of 3 points
   ✗ ordinary values: 0 of 1 cases, 0 of 2 points
   ✓ edge cases: 1 of 1 cases, 0 of 1 points (count once the tier above is complete)
 
@@ -305,6 +400,7 @@ def test_the_text_of_a_verdict_says_all_of_it() -> None:
 
   mistake recognised: over everything
   try: One mean a column."""
+    )
 
 
 def test_html_shows_a_students_text_and_runs_none_of_it() -> None:
@@ -315,13 +411,20 @@ def test_html_shows_a_students_text_and_runs_none_of_it() -> None:
 
 def test_unattempted_carries_the_reason_it_is_given() -> None:
     sheet = Sheet("f", (Tier("values", "values", 2),), (), ())
-    assert feedback.text(unattempted(sheet, "The notebook is missing.")) == "○ f: not attempted yet, 0 of 2 points\nThe notebook is missing."
+    assert (
+        feedback.text(unattempted(sheet, "The notebook is missing."))
+        == "○ f: not attempted yet, 0 of 2 points\nThe notebook is missing."
+    )
 
 
 # ---- the sheets of the course
 @pytest.mark.parametrize("topic", course.topics())
 def test_every_misconception_is_refused_and_called_by_its_name(topic: str) -> None:
-    problems = [p for e in course.topic(topic).exercises for p in misconception_problems(e, sheets.public_sheets(topic)[e.name], "public")]
+    problems = [
+        p
+        for e in course.topic(topic).exercises
+        for p in misconception_problems(e, sheets.public_sheets(topic)[e.name], "public")
+    ]
     assert problems == []
 
 
@@ -329,7 +432,10 @@ def test_a_misconception_that_passes_and_one_that_is_misnamed_are_found() -> Non
     harmless, twin = Misconception("harmless", centre, ""), Misconception("twin", _by_all, "")
     made = exercise(misconceptions=(harmless, NAMED[1], twin))
     found = list(misconception_problems(made, sheets.make_sheet(made, [7]), "public"))
-    assert found == ["misconception 'harmless' passes the public cases", "misconception 'twin' is called 'over everything' on the public cases"]
+    assert found == [
+        "misconception 'harmless' passes the public cases",
+        "misconception 'twin' is called 'over everything' on the public cases",
+    ]
 
 
 def test_failures_of_a_property_judge_are_compared_by_their_code() -> None:
@@ -342,7 +448,12 @@ def test_failures_of_a_property_judge_are_compared_by_their_code() -> None:
     JUDGES["positive for this test"] = positive
     try:
         one = Case("c", "values", (Step("f"),), "positive for this test")
-        sheet = Sheet("f", (Tier("values", "values", 1),), (one,), (Mistake("below", "", (Failure("negative", ""),), (({"value": -3.0},),)),))
+        sheet = Sheet(
+            "f",
+            (Tier("values", "values", 1),),
+            (one,),
+            (Mistake("below", "", (Failure("negative", ""),), (({"value": -3.0},),)),),
+        )
         assert [judge(sheet, [({"value": v},)]).misconception for v in (-5.0, 0.0)] == ["below", ""]
         assert judge(sheet, [({"value": 2.0},)]).status == "passed"
     finally:

@@ -2,6 +2,7 @@
 
 All is run once for the whole file, in a course folder of its own: release, `nbgrader autograde`, marks by hand, `class4 grade`, feedback.
 """
+
 import copy
 import csv
 import json
@@ -37,8 +38,18 @@ def cell(notebook: dict[str, Any], name: str) -> dict[str, Any]:
 
 def with_script(notebook: dict[str, Any]) -> None:
     cell(notebook, "why_not_squared_error")["source"] = f"My answer. {SCRIPT} <img src=x onerror=alert('image')>"
-    notebook["cells"].insert(3, {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": f"A note. {SCRIPT} <iframe src='//example.org'></iframe>"})
-    cell(notebook, "check_softmax")["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {"text/html": "<script>alert('output')</script>"}}]
+    notebook["cells"].insert(
+        3,
+        {
+            "cell_type": "markdown",
+            "id": "mine",
+            "metadata": {},
+            "source": f"A note. {SCRIPT} <iframe src='//example.org'></iframe>",
+        },
+    )
+    cell(notebook, "check_softmax")["outputs"] = [
+        {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<script>alert('output')</script>"}}
+    ]
 
 
 def duplicated(notebook: dict[str, Any]) -> None:
@@ -67,7 +78,9 @@ class Graded:
     """What came out of the run."""
 
     root: Path
-    autograded: dict[str, dict[str, float | None]] = field(default_factory=dict)  # by `nbgrader autograde`: student -> cell -> score
+    autograded: dict[str, dict[str, float | None]] = field(
+        default_factory=dict
+    )  # by `nbgrader autograde`: student -> cell -> score
     recorded: dict[str, dict[str, float | None]] = field(default_factory=dict)  # in the gradebook after `class4 grade`
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)  # of `class4 grade --json`
     log: str = ""
@@ -88,18 +101,30 @@ def gradebook(root: Path) -> Iterator[Any]:
 
 def scores(root: Path) -> dict[str, dict[str, float | None]]:
     with gradebook(root) as book:
-        return {s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades} for s in book.assignment_submissions(ASSIGNMENT)}
+        return {
+            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
+            for s in book.assignment_submissions(ASSIGNMENT)
+        }
 
 
 def run(root: Path, *command: str) -> str:
-    env = {**os.environ, "CLASS4_ROOT": str(root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    env = {
+        **os.environ,
+        "CLASS4_ROOT": str(root),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run([sys.executable, *command], cwd=root, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout if command[0] == "-c" else done.stderr
 
 
 def class4(root: Path, *arguments: str) -> str:
-    return run(root, "-c", f"from autograder import course\ncourse.topics = lambda: ({TOPIC!r},)\nfrom autograder.cli import main\nmain({list(arguments)!r})")
+    return run(
+        root,
+        "-c",
+        f"from autograder import course\ncourse.topics = lambda: ({TOPIC!r},)\nfrom autograder.cli import main\nmain({list(arguments)!r})",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +133,12 @@ def graded(one_topic_course: Path, hand_in: Callable[..., Path], solution: dict[
     made = Graded(root)
     run(root, "-m", "nbgrader", "generate_assignment", ASSIGNMENT, "--force", "--create")
 
-    def submit(student: str, answers: dict[str, str], edit: Callable[[dict[str, Any]], Any] = lambda notebook: None, name: str = f"{TOPIC}.ipynb") -> Path:
+    def submit(
+        student: str,
+        answers: dict[str, str],
+        edit: Callable[[dict[str, Any]], Any] = lambda notebook: None,
+        name: str = f"{TOPIC}.ipynb",
+    ) -> Path:
         return hand_in(root / "var" / "submitted" / student / ASSIGNMENT / name, answers, edit)
 
     submit("ada_right", solution)
@@ -121,7 +151,9 @@ def graded(one_topic_course: Path, hand_in: Callable[..., Path], solution: dict[
     submit("gil_deleted_check", solution, deleted)
     submit("hal_skipped_checks", {"softmax": ZEROS}, skipped)
     submit("ida_stripped", solution, stripped)
-    (root / "var" / "roster.csv").write_text("id,first_name,last_name,email\nada_right,Ada,A,a@example.org\nzoe_missing,Zoë,Z,\n")
+    (root / "var" / "roster.csv").write_text(
+        "id,first_name,last_name,email\nada_right,Ada,A,a@example.org\nzoe_missing,Zoë,Z,\n"
+    )
     made.log = run(root, "-m", "nbgrader", "autograde", ASSIGNMENT, "--create")
     made.autograded = scores(root)
     with gradebook(root) as book:
@@ -136,7 +168,17 @@ def graded(one_topic_course: Path, hand_in: Callable[..., Path], solution: dict[
     return made
 
 
-STUDENTS = ("ada_right", "bob_wrong", "cy_blank", "di_renamed", "ed_cut_off", "flo_duplicated_check", "gil_deleted_check", "hal_skipped_checks", "ida_stripped")
+STUDENTS = (
+    "ada_right",
+    "bob_wrong",
+    "cy_blank",
+    "di_renamed",
+    "ed_cut_off",
+    "flo_duplicated_check",
+    "gil_deleted_check",
+    "hal_skipped_checks",
+    "ida_stripped",
+)
 FULL = sum(e.points for e in course.topic(TOPIC).exercises if not e.extension)
 BY_NAME = {e.name: e.points for e in course.topic(TOPIC).exercises}
 
@@ -194,7 +236,10 @@ def test_every_one_has_a_status_and_the_export_lists_them_all(graded: Graded) ->
     assert {s: r["status"] for s, r in lines.items()} == statuses
     assert (lines["zoe_missing"]["first_name"], lines["zoe_missing"]["points"]) == ("Zoë", "0")
     assert lines["cy_blank"]["notes"] == "Not on the roster."
-    assert lines["di_renamed"]["notes"] == f"Not on the roster. The file is called my final homework.ipynb, not {TOPIC}.ipynb: it was recognised by its contents."
+    assert (
+        lines["di_renamed"]["notes"]
+        == f"Not on the roster. The file is called my final homework.ipynb, not {TOPIC}.ipynb: it was recognised by its contents."
+    )
 
 
 def test_written_answers_wait_for_a_person(graded: Graded) -> None:
@@ -212,7 +257,11 @@ def test_marks_and_comments_by_hand_survive_another_run(graded: Graded) -> None:
         softmax = book.find_grade("check_softmax", *key)
         assert (softmax.manual_score, softmax.auto_score, softmax.score) == (3.0, 4.0, 3.0)
         comment = book.find_comment("softmax", *key)
-        assert (comment.manual_comment, comment.auto_comment, comment.comment) == ("Nicely written.", None, "Nicely written.")
+        assert (comment.manual_comment, comment.auto_comment, comment.comment) == (
+            "Nicely written.",
+            None,
+            "Nicely written.",
+        )
 
 
 def test_names_of_the_roster_reach_the_gradebook(graded: Graded) -> None:
@@ -244,7 +293,9 @@ def test_feedback_holds_verdict_mistake_and_advice(graded: Graded) -> None:
 
 
 def test_feedback_on_what_could_not_be_read_or_was_renamed_says_so(graded: Graded) -> None:
-    assert f"{TOPIC}.ipynb is cut off or damaged: it is not a complete notebook file." in unescape(graded.feedback("ed_cut_off"))
+    assert f"{TOPIC}.ipynb is cut off or damaged: it is not a complete notebook file." in unescape(
+        graded.feedback("ed_cut_off")
+    )
     assert "The file is called my final homework.ipynb" in unescape(graded.feedback("di_renamed"))
 
 
@@ -265,9 +316,19 @@ def test_what_a_student_wrote_is_still_to_be_read(graded: Graded) -> None:
 
 @pytest.mark.parametrize("student", ["bob_wrong", "flo_duplicated_check", "cy_blank"])
 def test_feedback_and_verdict_files_hold_no_hidden_case(student: str, graded: Graded) -> None:
-    pages = [graded.feedback(student), (graded.root / "var" / "verdicts" / ASSIGNMENT / student / f"{TOPIC}.json").read_text()]
+    pages = [
+        graded.feedback(student),
+        (graded.root / "var" / "verdicts" / ASSIGNMENT / student / f"{TOPIC}.json").read_text(),
+    ]
     pages += [(graded.root / "var" / "autograded" / student / ASSIGNMENT / f"{TOPIC}.ipynb").read_text()]
-    numbers = {f"{v:.6g}" for n in ("softmax", "log_softmax") for c in grade.hidden(n).cases for part in (c.script[0].args[0], c.expected[0]["value"]) for v in _numbers(to_json(part)) if len(f"{v:.6g}") >= 7}
+    numbers = {
+        f"{v:.6g}"
+        for n in ("softmax", "log_softmax")
+        for c in grade.hidden(n).cases
+        for part in (c.script[0].args[0], c.expected[0]["value"])
+        for v in _numbers(to_json(part))
+        if len(f"{v:.6g}") >= 7
+    }
     assert len(numbers) > 100
     for page in pages:
         assert [n for n in numbers if n in page] == []

@@ -33,17 +33,24 @@ def plain(depth, rng, activation, scheme):
 
 def residual(depth, rng, scale):
     return [
-        Block(residual_block, residual_block_backward, network.residual_params(WIDTH, WIDTH, rng=rng, branch_scale=scale))
+        Block(
+            residual_block, residual_block_backward, network.residual_params(WIDTH, WIDTH, rng=rng, branch_scale=scale)
+        )
         for _ in range(depth)
     ]
 
 
 def highway(depth, rng, gate_bias):
-    return [Block(highway_layer, highway_layer_backward, network.highway_params(WIDTH, rng=rng, gate_bias=gate_bias)) for _ in range(depth)]
+    return [
+        Block(highway_layer, highway_layer_backward, network.highway_params(WIDTH, rng=rng, gate_bias=gate_bias))
+        for _ in range(depth)
+    ]
 
 
 def dense(depth, rng):
-    return [Block(*network.dense_pair(dense_layer, dense_layer_backward), network.dense_params(WIDTH, 4, depth, rng=rng))]
+    return [
+        Block(*network.dense_pair(dense_layer, dense_layer_backward), network.dense_params(WIDTH, 4, depth, rng=rng))
+    ]
 
 
 DEEP = {
@@ -73,14 +80,18 @@ def test_fifty_layers_agree_with_pytorch_whatever_the_size_of_the_gradient(name,
     assert_allclose(y, a.detach().numpy(), rtol=1e-9, atol=1e-9 * np.abs(y).max())
     for ours, leaf in zip([dx, *grads], [x_, *leaves], strict=True):
         theirs = leaf.grad.numpy()
-        assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max())  # of each array's own size, from 1e-30 to 1e8
+        assert_allclose(
+            ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max()
+        )  # of each array's own size, from 1e-30 to 1e8
 
 
 def test_gradients_of_a_mixed_stack_agree_with_central_differences(rng):
     blocks = [
         affine_block(3, 4, rng=rng, activation="tanh"),
         Block(highway_layer, highway_layer_backward, network.highway_params(4, rng=rng, gate_bias=-1.0)),
-        Block(*network.by_layer(mlp_forward, mlp_backward, "sigmoid"), network.mlp_params([4, 5, 2], "xavier", rng=rng)),
+        Block(
+            *network.by_layer(mlp_forward, mlp_backward, "sigmoid"), network.mlp_params([4, 5, 2], "xavier", rng=rng)
+        ),
     ]
     net, x, dy = Stack(blocks), rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
     y, inputs = net.forward(x)
@@ -156,7 +167,9 @@ def test_a_block_left_out_leaves_the_others_and_their_arrays(rng):
     )
     x = rng.normal(size=(4, 2))
     shorter = net.without(2)
-    assert [b is c for b, c in zip(shorter.blocks, [net.blocks[0], net.blocks[1], net.blocks[3]], strict=True)] == [True] * 3
+    assert [b is c for b, c in zip(shorter.blocks, [net.blocks[0], net.blocks[1], net.blocks[3]], strict=True)] == [
+        True
+    ] * 3
     _, inputs = net.forward(x)
     assert_array_equal(shorter(x), net.blocks[3].forward(inputs[2], *net.blocks[3].params))
 
@@ -182,9 +195,13 @@ def test_every_kind_learns_by_fit(kind, rng):
         "highway": lambda: highway(2, rng, -1.0),
         "dense": lambda: dense(3, rng),
     }[kind]()
-    net = Stack([affine_block(4, WIDTH, rng=rng), *body, affine_block(WIDTH + 12 if kind == "dense" else WIDTH, 2, rng=rng)])
+    net = Stack(
+        [affine_block(4, WIDTH, rng=rng), *body, affine_block(WIDTH + 12 if kind == "dense" else WIDTH, 2, rng=rng)]
+    )
     before = [p.copy() for p in net.params]
-    history = fit(net.params, network.objective(net), x, labels, lr=0.02, n_epochs=60, batch_size=20, rng=rng, momentum=0.9)
+    history = fit(
+        net.params, network.objective(net), x, labels, lr=0.02, n_epochs=60, batch_size=20, rng=rng, momentum=0.9
+    )
     assert history[-1] < 0.3 < 0.5 < history[0]
     assert accuracy(net(x), labels) > 0.9
     assert all((p != q).any() for p, q in zip(net.params, before, strict=True))
@@ -192,14 +209,18 @@ def test_every_kind_learns_by_fit(kind, rng):
 
 def test_objective_takes_any_loss_and_its_gradient(rng):
     net, x, y = Stack([affine_block(3, 1, rng=rng)]), rng.normal(size=(5, 3)), rng.normal(size=(5, 1))
-    loss, (dW, db) = network.objective(net, lambda p, t: float(((p - t) ** 2).mean()), lambda p, t: 2 * (p - t) / p.size)(x, y)
+    loss, (dW, db) = network.objective(
+        net, lambda p, t: float(((p - t) ** 2).mean()), lambda p, t: 2 * (p - t) / p.size
+    )(x, y)
     residuals = net(x) - y
     assert loss == pytest.approx((residuals**2).mean())
     assert_allclose(dW, 2 * x.T @ residuals / 5)
     assert_allclose(db, 2 * residuals.mean(axis=0))
 
 
-@pytest.mark.parametrize(("scheme", "variance"), [("lecun", 1 / 300), ("xavier", 2 / 500), ("he", 2 / 300), ("pytorch", 1 / 900)])
+@pytest.mark.parametrize(
+    ("scheme", "variance"), [("lecun", 1 / 300), ("xavier", 2 / 500), ("he", 2 / 300), ("pytorch", 1 / 900)]
+)
 def test_initial_weights_have_the_schemes_variance(scheme, variance, rng):
     W, b = network.layer_params(300, 200, scheme, rng=rng)
     assert W.shape == (300, 200)
@@ -211,13 +232,20 @@ def test_initial_weights_have_the_schemes_variance(scheme, variance, rng):
 
 
 def test_initial_weights_take_the_branch_scale_and_the_gate_bias():
-    plain_params, scaled = (network.residual_params(4, 6, rng=np.random.default_rng(0), branch_scale=s) for s in (1.0, 0.25))
+    plain_params, scaled = (
+        network.residual_params(4, 6, rng=np.random.default_rng(0), branch_scale=s) for s in (1.0, 0.25)
+    )
     assert_array_equal(scaled[0], plain_params[0])
     assert_array_equal(scaled[2], plain_params[2] / 4)
     _, b_H, _, b_T = network.highway_params(4, rng=np.random.default_rng(0), gate_bias=-4.0)
     assert_array_equal(b_H, np.zeros(4))
     assert_array_equal(b_T, np.full(4, -4.0))
-    assert [p.shape for p in network.dense_params(5, 3, 2, rng=np.random.default_rng(0))] == [(5, 3), (3,), (8, 3), (3,)]
+    assert [p.shape for p in network.dense_params(5, 3, 2, rng=np.random.default_rng(0))] == [
+        (5, 3),
+        (3,),
+        (8, 3),
+        (3,),
+    ]
 
 
 def bad_backward(result):
@@ -233,7 +261,10 @@ def bad_backward(result):
         (bad_backward((np.ones((2, 3)),)), "block_backward: must return dx and 1 further arrays, got 1 in all."),
         (bad_backward(np.ones((2, 3))), "block_backward: must return dx and 1 further arrays, got ndarray."),
         (bad_backward((np.ones((3, 2)), np.ones((3, 3)))), "block_backward: dx must have shape (2, 3), got (3, 2)."),
-        (bad_backward((np.ones((2, 3)), np.ones(3))), "block_backward: the gradient of array 0 must have shape (3, 3), got (3,)."),
+        (
+            bad_backward((np.ones((2, 3)), np.ones(3))),
+            "block_backward: the gradient of array 0 must have shape (3, 3), got (3,).",
+        ),
     ],
 )
 def test_a_backward_that_returns_the_wrong_thing_is_named(block, message):

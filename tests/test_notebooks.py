@@ -2,6 +2,7 @@
 
 nbval (the second line of `make test`) runs every solution again and compares outputs; here is what it does not see.
 """
+
 import os
 import re
 import shutil
@@ -15,13 +16,21 @@ from autograder import build, course
 from autograder.spec import Topic
 
 ROOT = Path(__file__).parent.parent
-KERNELS = {"Haswell": "avx2", "SkylakeX": "avx512f", "Prescott": "pni"}  # OPENBLAS_CORETYPE -> what the processor must have
+KERNELS = {
+    "Haswell": "avx2",
+    "SkylakeX": "avx512f",
+    "Prescott": "pni",
+}  # OPENBLAS_CORETYPE -> what the processor must have
 TOPICS = [course.topic(t) for t in course.topics()]
 by_name = pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
 
 
 def outputs(notebook: nbformat.NotebookNode) -> str:
-    return "\n".join(str(o.get("text", o.get("data", {}).get("text/plain", o.get("evalue", "")))) for c in notebook.cells for o in c.get("outputs", []))
+    return "\n".join(
+        str(o.get("text", o.get("data", {}).get("text/plain", o.get("evalue", ""))))
+        for c in notebook.cells
+        for o in c.get("outputs", [])
+    )
 
 
 @by_name
@@ -56,14 +65,22 @@ def test_the_notebook_has_every_part_in_order(topic: Topic) -> None:
 
 
 @by_name
-def test_the_unsolved_release_runs_from_top_to_bottom_and_says_what_it_waits_for(topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unsolved_release_runs_from_top_to_bottom_and_says_what_it_waits_for(
+    topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLASS4_PROGRESS", str(tmp_path / "progress.json"))
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     path = tmp_path / f"{topic.name}.ipynb"
     shutil.copyfile(ROOT / "notebooks" / topic.assignment / path.name, path)
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    failed = [c.metadata.get("nbgrader", {}).get("grade_id", c.source) for c in notebook.cells if any(o.output_type == "error" for o in c.get("outputs", []))]
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    failed = [
+        c.metadata.get("nbgrader", {}).get("grade_id", c.source)
+        for c in notebook.cells
+        if any(o.output_type == "error" for o in c.get("outputs", []))
+    ]
     assert failed == [f"check_{name}" for name in topic.names]
     assert len(re.findall("not attempted yet, 0 of", outputs(notebook))) >= len(topic.names)
     assert "waits for" in outputs(notebook)

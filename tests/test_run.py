@@ -2,6 +2,7 @@
 
 Attacks are bounded: a loop has a second, memory the jail's limit, a network attempt goes to 127.0.0.1 only.
 """
+
 import ast
 import os
 import socket
@@ -32,8 +33,22 @@ def worker() -> Iterator[Worker]:
     made.close()
 
 
-def job(source: str, *args: Any, n: int = 1, modules: dict[str, str] | None = None, seconds: float = 10.0, torch: bool = False, op: str = "call") -> Job:
-    return Job(modules or {}, (("cell", source),), tuple((Step("f", args, {}, op),) for _ in range(n)), wall_seconds=seconds, torch=torch)
+def job(
+    source: str,
+    *args: Any,
+    n: int = 1,
+    modules: dict[str, str] | None = None,
+    seconds: float = 10.0,
+    torch: bool = False,
+    op: str = "call",
+) -> Job:
+    return Job(
+        modules or {},
+        (("cell", source),),
+        tuple((Step("f", args, {}, op),) for _ in range(n)),
+        wall_seconds=seconds,
+        torch=torch,
+    )
 
 
 def result(run: Run) -> Any:
@@ -54,14 +69,35 @@ def test_values_come_back_whole(worker: Worker) -> None:
 
 
 def test_every_case_has_its_records_and_a_failed_cell_is_told(worker: Worker) -> None:
-    run = worker.run(Job({}, (("a", "1 / 0"), ("b", AFTER)), ((Step("f", (1,)), Step("f", (2,))), (Step("f", ("a",)),), (Step("f", (3,)),))))
-    assert [[r.get("value", r.get("error")) for r in records] for records in run.outcomes] == [[2, 3], ["TypeError"], [4]]
+    run = worker.run(
+        Job(
+            {},
+            (("a", "1 / 0"), ("b", AFTER)),
+            ((Step("f", (1,)), Step("f", (2,))), (Step("f", ("a",)),), (Step("f", (3,)),)),
+        )
+    )
+    assert [[r.get("value", r.get("error")) for r in records] for records in run.outcomes] == [
+        [2, 3],
+        ["TypeError"],
+        [4],
+    ]
     assert run.failures == {"a": {"error": "ZeroDivisionError", "message": "division by zero", "line": 1, "cell": "a"}}
 
 
 def test_jobs_do_not_see_each_other(worker: Worker) -> None:
-    assert result(worker.run(job(body("import builtins, numpy", "builtins.mine = numpy.mine = 1", "numpy.exp = None", "return 1"), 0))) == 1
-    assert result(worker.run(job(body("import builtins", "return [hasattr(builtins, 'mine'), hasattr(np, 'mine'), np.exp(0.0)]"), 0))) == [False, False, np.array(1.0)]
+    assert (
+        result(
+            worker.run(
+                job(body("import builtins, numpy", "builtins.mine = numpy.mine = 1", "numpy.exp = None", "return 1"), 0)
+            )
+        )
+        == 1
+    )
+    assert result(
+        worker.run(
+            job(body("import builtins", "return [hasattr(builtins, 'mine'), hasattr(np, 'mine'), np.exp(0.0)]"), 0)
+        )
+    ) == [False, False, np.array(1.0)]
 
 
 def test_the_seed_of_a_job_seeds_both_global_generators(worker: Worker) -> None:
@@ -74,29 +110,52 @@ def test_the_seed_of_a_job_seeds_both_global_generators(worker: Worker) -> None:
 
 def test_modules_that_are_sent_can_be_imported_and_what_is_cut_out_of_them_cannot(worker: Worker) -> None:
     modules = {"class4lib.basics": "def relu(x):\n    return max(x, 0)"}
-    assert result(worker.run(job(body("from class4lib.basics import relu", "return relu(x)"), -3, modules=modules))) == 0
-    assert result(worker.run(job(body("from class4lib import basics", "return basics.sigmoid(x)"), 1, modules=modules))) == "AttributeError: class4lib.basics.sigmoid is not there while this exercise is graded: write it yourself"
-    assert result(worker.run(job(body("import class4lib.attention"), 1, modules=modules))) == "ModuleNotFoundError: class4lib.attention is not there while this exercise is graded: write it yourself"
+    assert (
+        result(worker.run(job(body("from class4lib.basics import relu", "return relu(x)"), -3, modules=modules))) == 0
+    )
+    assert (
+        result(worker.run(job(body("from class4lib import basics", "return basics.sigmoid(x)"), 1, modules=modules)))
+        == "AttributeError: class4lib.basics.sigmoid is not there while this exercise is graded: write it yourself"
+    )
+    assert (
+        result(worker.run(job(body("import class4lib.attention"), 1, modules=modules)))
+        == "ModuleNotFoundError: class4lib.attention is not there while this exercise is graded: write it yourself"
+    )
 
 
 def test_what_a_notebook_shows_is_a_stand_in_that_does_nothing(worker: Worker) -> None:
-    source = "import matplotlib.pyplot as plt\nfrom class4lib import plots, data\nfrom class4lib.check import check, hint\nplt.figure().add_subplot(1)\ncheck('f')\nx, y = plots.figure, data\n" + AFTER
+    source = (
+        "import matplotlib.pyplot as plt\nfrom class4lib import plots, data\nfrom class4lib.check import check, hint\nplt.figure().add_subplot(1)\ncheck('f')\nx, y = plots.figure, data\n"
+        + AFTER
+    )
     assert result(worker.run(job(source, 1))) == 2
 
 
 # ---- deaths
 DEATHS = {
     "an endless loop": (body("while True: pass"), ("timeout",)),
-    "a loop that ignores interrupts": (body("while True:", "    try:", "        while True: pass", "    except BaseException: pass"), ("timeout",)),
+    "a loop that ignores interrupts": (
+        body("while True:", "    try:", "        while True: pass", "    except BaseException: pass"),
+        ("timeout",),
+    ),
     "sleep": (body("import time", "time.sleep(60)"), ("timeout",)),
     "os._exit(0)": (body("import os", "os._exit(0)"), ("ok",)),
     "os._exit(3)": (body("import os", "os._exit(3)"), ("exit 3",)),
-    "a signal to itself": (body("import os, signal", "os.kill(os.getpid(), signal.SIGSEGV)"), ("signal 11", "ok")),  # the jail refuses the call
+    "a signal to itself": (
+        body("import os, signal", "os.kill(os.getpid(), signal.SIGSEGV)"),
+        ("signal 11", "ok"),
+    ),  # the jail refuses the call
     "a segfault": (body("import ctypes", "ctypes.string_at(0)"), ("signal 11",)),
-    "abort": (body("import os", "os.abort()"), ("signal 6", "signal 11")),  # where the jail refuses the signal, libc faults
+    "abort": (
+        body("import os", "os.abort()"),
+        ("signal 6", "signal 11"),
+    ),  # where the jail refuses the signal, libc faults
     "memory": (body("return [np.ones(2**28) for _ in range(64)]"), ("ok", "signal 9", "exit 70")),
     "memory of Python's own": (body("return 'x' * 2**36"), ("ok", "signal 9", "exit 70")),
-    "an infinite recursion in C": (body("x = []", "for _ in range(10**6): x = [x]", "return repr(x)"), ("ok", "signal 11")),
+    "an infinite recursion in C": (
+        body("x = []", "for _ in range(10**6): x = [x]", "return repr(x)"),
+        ("ok", "signal 11"),
+    ),
     "a closed pipe": (body("import os", "os.closerange(0, 64)", "return 1"), ("exit 70", "ok")),
 }
 
@@ -115,7 +174,13 @@ def test_a_death_costs_the_exercise_that_died_and_nothing_else(kind: str, worker
 
 
 def test_cases_before_a_death_count(worker: Worker) -> None:
-    run = worker.run(Job({}, (("c", "import os\ndef f(x):\n    return x if x < 3 else os._exit(1)"),), tuple((Step("f", (i,)),) for i in range(5))))
+    run = worker.run(
+        Job(
+            {},
+            (("c", "import os\ndef f(x):\n    return x if x < 3 else os._exit(1)"),),
+            tuple((Step("f", (i,)),) for i in range(5)),
+        )
+    )
     assert (run.end, [r[0]["value"] for r in run.outcomes]) == ("exit 1", [0, 1, 2])
 
 
@@ -125,7 +190,23 @@ def test_a_death_while_the_cells_are_run_leaves_no_outcome(worker: Worker) -> No
 
 
 def test_printed_text_is_thrown_away_and_takes_no_time(worker: Worker) -> None:
-    assert result(worker.run(job(body("import sys, os", "print('x' * 10**7)", "sys.stderr.write('y' * 10**7)", "os.write(1, b'z' * 1000)", "return input is not None"), 1))) is True
+    assert (
+        result(
+            worker.run(
+                job(
+                    body(
+                        "import sys, os",
+                        "print('x' * 10**7)",
+                        "sys.stderr.write('y' * 10**7)",
+                        "os.write(1, b'z' * 1000)",
+                        "return input is not None",
+                    ),
+                    1,
+                )
+            )
+        )
+        is True
+    )
 
 
 def test_a_flood_of_values_is_stopped_at_the_cap(worker: Worker) -> None:
@@ -203,7 +284,9 @@ def test_the_parent_cannot_be_killed(worker: Worker) -> None:
     worker.run(job(AFTER, 1))
     process = worker._process
     assert process is not None
-    said = result(worker.run(job(body("import os, signal", "os.kill(os.getppid(), 0)", "return 'allowed'"), 1)))  # signal 0 asks and does nothing
+    said = result(
+        worker.run(job(body("import os, signal", "os.kill(os.getppid(), 0)", "return 'allowed'"), 1))
+    )  # signal 0 asks and does nothing
     if said == "allowed":
         pytest.xfail("this machine's kernel cannot keep a signal from the parent")
     assert said.startswith("PermissionError")
@@ -211,7 +294,15 @@ def test_the_parent_cannot_be_killed(worker: Worker) -> None:
 
 
 def test_a_process_left_behind_is_ended(worker: Worker, tmp_path: Path) -> None:
-    source = body("import os, time", "pid = os.fork()", "if pid == 0:", "    os.setsid()", "    time.sleep(60)", "    os._exit(0)", "return pid")
+    source = body(
+        "import os, time",
+        "pid = os.fork()",
+        "if pid == 0:",
+        "    os.setsid()",
+        "    time.sleep(60)",
+        "    os._exit(0)",
+        "return pid",
+    )
     said = result(worker.run(job(source, 1)))
     if isinstance(said, str):
         assert said.startswith(("PermissionError", "BlockingIOError", "OSError"))
@@ -223,16 +314,61 @@ def test_a_process_left_behind_is_ended(worker: Worker, tmp_path: Path) -> None:
 def test_the_network_is_absent(worker: Worker) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        said = result(worker.run(job(body("import socket", f"socket.create_connection(('127.0.0.1', {port}), timeout=2)", "return 'connected'"), 1)))
+        said = result(
+            worker.run(
+                job(
+                    body(
+                        "import socket",
+                        f"socket.create_connection(('127.0.0.1', {port}), timeout=2)",
+                        "return 'connected'",
+                    ),
+                    1,
+                )
+            )
+        )
     if said == "connected":
         pytest.xfail("this machine's kernel cannot keep a process from the network")
     assert said.startswith(("PermissionError", "OSError"))
 
 
 # ---- what is absent
-@pytest.mark.parametrize("name", ["scipy", "scipy.special", "sklearn", "torch", "jax", "tensorflow", "autograder", "autograder.sheets", "class4lib.judging", "class4lib.public", "class4lib.comparing", "class4lib.softmax_cross_entropy", "tests", "pytest", "IPython.core", "calls", "values", "jail", "worker"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scipy",
+        "scipy.special",
+        "sklearn",
+        "torch",
+        "jax",
+        "tensorflow",
+        "autograder",
+        "autograder.sheets",
+        "class4lib.judging",
+        "class4lib.public",
+        "class4lib.comparing",
+        "class4lib.softmax_cross_entropy",
+        "tests",
+        "pytest",
+        "IPython.core",
+        "calls",
+        "values",
+        "jail",
+        "worker",
+    ],
+)
 def test_nothing_that_knows_the_answer_can_be_imported(name: str, worker: Worker) -> None:
-    said = result(worker.run(job(body("import importlib", f"module = importlib.import_module({name!r})", "return getattr(module, '__file__', None) or type(module).__name__"), 1)))
+    said = result(
+        worker.run(
+            job(
+                body(
+                    "import importlib",
+                    f"module = importlib.import_module({name!r})",
+                    "return getattr(module, '__file__', None) or type(module).__name__",
+                ),
+                1,
+            )
+        )
+    )
     assert said.startswith("ModuleNotFoundError") or said == "Idle"
     if not name.startswith("IPython"):
         assert said != "Idle"
@@ -240,11 +376,22 @@ def test_nothing_that_knows_the_answer_can_be_imported(name: str, worker: Worker
 
 def test_only_the_standard_library_and_numpy_are_loaded(worker: Worker) -> None:
     source = body("import sys", "return sorted({m.split('.')[0] for m in sys.modules} - set(sys.stdlib_module_names))")
-    loaded = {m for m in result(worker.run(job(source, 1))) if "cython" not in m}  # Cython's own bookkeeping, from NumPy's extension modules
+    loaded = {
+        m for m in result(worker.run(job(source, 1))) if "cython" not in m
+    }  # Cython's own bookkeeping, from NumPy's extension modules
     assert loaded == {"numpy", "__main__"}
 
 
-@pytest.mark.parametrize("path", [Path(class4lib.__file__).parent / "softmax_cross_entropy.py", Path(class4lib.__file__).parent / "public" / "softmax_cross_entropy.json", Path(library.__file__), Path(library.__file__).parent / "exercises" / "softmax_cross_entropy.py"], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        Path(class4lib.__file__).parent / "softmax_cross_entropy.py",
+        Path(class4lib.__file__).parent / "public" / "softmax_cross_entropy.json",
+        Path(library.__file__),
+        Path(library.__file__).parent / "exercises" / "softmax_cross_entropy.py",
+    ],
+    ids=lambda p: p.name,
+)
 def test_the_librarys_and_the_graders_sources_cannot_be_read_from_disk(path: Path, worker: Worker) -> None:
     assert path.exists()
     run = worker.run(job(body(f"return open({str(path)!r}).read()"), 1))
@@ -304,7 +451,7 @@ def test_frames_and_garbage_hold_no_expected_value(worker: Worker) -> None:
         assert result(worker.run(job(mark + SEARCH, np.array([3.0, 4.0])))) == []
     finally:
         client.pack = original
-    assert b"expected" not in request[0].replace(b"\\\"expec\\\"", b"")
+    assert b"expected" not in request[0].replace(b'\\"expec\\"', b"")
 
 
 def defined(source: str) -> set[str]:
@@ -366,20 +513,27 @@ class Dead(Worker):
         import sys
 
         self.started += 1
-        self._process = subprocess.Popen([sys.executable, "-S", "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         return self._process
 
 
 def test_a_worker_that_dies_twice_is_a_fault_of_the_machine() -> None:
     dead = Dead()
-    with pytest.raises(MachineFault, match=r"^the worker did not answer \((EOFError: the worker ended|BrokenPipeError: .*)\)$"):
+    with pytest.raises(
+        MachineFault, match=r"^the worker did not answer \((EOFError: the worker ended|BrokenPipeError: .*)\)$"
+    ):
         dead.run(job(AFTER, 1))
     assert dead.started == 2
 
 
 def test_a_reply_that_is_too_long_is_a_fault_and_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "MAX_REPLY", 100)
-    with Pool(1) as pool, pytest.raises(MachineFault, match=r"^the worker did not answer \(OSError: a reply that is too long\)$"):
+    with (
+        Pool(1) as pool,
+        pytest.raises(MachineFault, match=r"^the worker did not answer \(OSError: a reply that is too long\)$"),
+    ):
         pool.run(job(body("return np.zeros(100)"), 1))
 
 
@@ -387,6 +541,8 @@ def test_a_pool_serves_more_threads_than_it_has_workers() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with Pool(2) as pool, ThreadPoolExecutor(6) as threads:
-        runs = list(threads.map(lambda i: pool.run(job(AFTER if i % 3 else body("import os", "os._exit(9)"), i)), range(12)))
+        runs = list(
+            threads.map(lambda i: pool.run(job(AFTER if i % 3 else body("import os", "os._exit(9)"), i)), range(12))
+        )
     assert [r.end for r in runs] == ["exit 9" if i % 3 == 0 else "ok" for i in range(12)]
     assert [result(r) for r in runs if r.end == "ok"] == [i + 1 for i in range(12) if i % 3]

@@ -1,4 +1,5 @@
 """Values cross the border whole, and bytes that lie are refused before memory is taken."""
+
 import json
 import math
 import struct
@@ -17,7 +18,11 @@ DTYPES = ("?", "i1", "i4", "i8", "u1", "u8", "f4", "f8", "c16", ">f8")
 def random_array(rng: np.random.Generator) -> np.ndarray:
     shape = tuple(int(n) for n in rng.integers(0, 4, size=rng.integers(0, 4)))
     numbers = rng.normal(scale=40.0, size=shape)
-    made = np.array(numbers).astype(DTYPES[rng.integers(len(DTYPES))], casting="unsafe") if rng.random() < 0.5 else np.array(numbers)
+    made = (
+        np.array(numbers).astype(DTYPES[rng.integers(len(DTYPES))], casting="unsafe")
+        if rng.random() < 0.5
+        else np.array(numbers)
+    )
     if made.dtype.kind == "f" and made.size:
         made.flat[0] = [np.nan, np.inf, -np.inf, -0.0, 5e-324][rng.integers(5)]
     return made
@@ -179,7 +184,10 @@ LIES = {
     "a header that is not JSON": (framed(b"[1,"), "not a packed value: JSONDecodeError"),
     "a header that is not text": (framed(b"\xff\xfe\xfa"), "not a packed value: UnicodeDecodeError"),
     "32 GiB in a few bytes": (framed({"array": [F8, [4 * 2**30], 0]}, b"\0" * 64), "an array longer than its bytes"),
-    "a product of axes that overflows 64 bits": (framed({"array": [F8, [2**33, 2**33], 0]}, b"\0" * 64), "an array longer than its bytes"),
+    "a product of axes that overflows 64 bits": (
+        framed({"array": [F8, [2**33, 2**33], 0]}, b"\0" * 64),
+        "an array longer than its bytes",
+    ),
     "an offset past the end": (framed({"array": [F8, [1], 60]}, b"\0" * 64), "an array longer than its bytes"),
     "an object dtype": (framed({"array": ["|O", [1], 0]}, b"\0" * 8), "an array that is not numeric"),
     "a text dtype": (framed({"array": ["<U2", [1], 0]}, b"\0" * 8), "an array that is not numeric"),

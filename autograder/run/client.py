@@ -2,6 +2,7 @@
 
 One Worker is one process; it is started when it is first needed and again after a death. Workers are used by threads, one job at a time each.
 """
+
 import os
 import queue
 import select
@@ -116,10 +117,30 @@ class Worker:
         if self._process is None:
             library = str(Path(class4lib.__file__).parent)
             site = str(Path(np.__file__).parent.parent)
-            command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).parent / "worker.py"), library, site, *(["torch"] if self.torch else [])]
+            command = [
+                sys.executable,
+                "-I",
+                "-S",
+                "-B",
+                str(Path(__file__).parent / "worker.py"),
+                library,
+                site,
+                *(["torch"] if self.torch else []),
+            ]
             threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-            kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH")}
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**kept, **threads}, cwd="/")
+            kept = {
+                k: v
+                for k, v in os.environ.items()
+                if k in ("PATH", "LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH")
+            }
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**kept, **threads},
+                cwd="/",
+            )
         return self._process
 
     def close(self) -> None:
@@ -158,15 +179,26 @@ def _read_run(reply: bytes, job: Job) -> Run:
         records = frame.get("records")
         if not isinstance(records, list) or len(records) > len(script) or not all(map(_is_record, records)):
             break
-        outcomes.append(tuple({k: to_tree(v) for k, v in r.items()} for r in records))  # the caps of to_tree hold for forged frames too
-    return Run(str(tree["end"]), failures if isinstance(failures, dict) and all(isinstance(v, dict) for v in failures.values()) else {}, tuple(outcomes), str(tree["level"]))
+        outcomes.append(
+            tuple({k: to_tree(v) for k, v in r.items()} for r in records)
+        )  # the caps of to_tree hold for forged frames too
+    return Run(
+        str(tree["end"]),
+        failures if isinstance(failures, dict) and all(isinstance(v, dict) for v in failures.values()) else {},
+        tuple(outcomes),
+        str(tree["level"]),
+    )
 
 
 def _is_record(value: Any) -> bool:
     if not isinstance(value, dict) or not ("value" in value or isinstance(value.get("error"), str)):
         return False
     changed = value.get("changed", [])
-    return isinstance(value.get("error", ""), str) and isinstance(changed, list) and all(type(c) in (int, str) for c in changed)
+    return (
+        isinstance(value.get("error", ""), str)
+        and isinstance(changed, list)
+        and all(type(c) in (int, str) for c in changed)
+    )
 
 
 class Pool:
@@ -207,4 +239,3 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-

@@ -10,6 +10,7 @@ tell whether a path exists, a file that was open before stays open, and the cloc
 
 This module is loaded by path into the worker: standard library only.
 """
+
 import ctypes
 import errno
 import os
@@ -118,7 +119,9 @@ REFUSED = {
         adjtimex 159/171  clock_adjtime 305/266  sethostname 170/161  setdomainname 171/162  syslog 103/116  vhangup 153/58  iopl 172/-
         ioperm 173/-""",
 }
-NEWEST = 469  # the last number this table was checked against; what came later is answered ENOSYS, as by an older kernel
+NEWEST = (
+    469  # the last number this table was checked against; what came later is answered ENOSYS, as by an older kernel
+)
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS, _ENOTTY = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS, _ERRNO | errno.ENOTTY
@@ -147,15 +150,31 @@ class Rule:
 
 
 _CLONE_THREAD = 0x10000
-_IOCTLS = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TCGETS2 (isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
-_FCNTLS = (8, 10, 15, 1024, 1026)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: a signal to anybody when a pipe fills; F_SETLEASE, F_NOTIFY
+_IOCTLS = (
+    0x5401,
+    0x802C542A,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # TCGETS, TCGETS2 (isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+_FCNTLS = (
+    8,
+    10,
+    15,
+    1024,
+    1026,
+)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: a signal to anybody when a pipe fills; F_SETLEASE, F_NOTIFY
 RULES = (
     Rule((56, 220), (When(0, 0, mask=_CLONE_THREAD),)),  # clone: threads only
     Rule((435, 435), (), otherwise=_ENOSYS),  # clone3: its flags lie behind a pointer; libc falls back to clone
     # prlimit64: nobody else's limits, and no new ones for itself
     Rule((302, 261), (When(0, 0, equal=False), When(2, 0, equal=False), When(2, 0, equal=False, high=True))),
     Rule((157, 167), (When(0, 1), When(0, 4))),  # prctl: PR_SET_PDEATHSIG and PR_SET_DUMPABLE stay
-    Rule((16, 29), tuple(When(1, request) for request in _IOCTLS), match=_ALLOW, otherwise=_ENOTTY),  # TIOCSTI, FS_IOC_SETFLAGS, … are not among them
+    Rule(
+        (16, 29), tuple(When(1, request) for request in _IOCTLS), match=_ALLOW, otherwise=_ENOTTY
+    ),  # TIOCSTI, FS_IOC_SETFLAGS, … are not among them
     Rule((72, 25), tuple(When(1, command) for command in _FCNTLS)),
 )
 _OPENS = (((2, -1), 1), ((257, 56), 2))  # open, openat, and which argument holds the flags
@@ -207,7 +226,9 @@ def _program(machine: tuple[int, int], abi: int) -> bytes:
     """The whole filter for a machine and a Landlock ABI."""
     column, architecture = machine
     code = _op(_LOAD, 4) + _op(_JEQ, architecture, 1, 0) + _op(_RET, _KILL)  # 32-bit calls have other numbers
-    code += _op(_LOAD, 0) + _op(_JGE, NEWEST + 1, 0, 1) + _op(_RET, _ENOSYS)  # the x32 numbers of x86_64 too: they start at 2**30
+    code += (
+        _op(_LOAD, 0) + _op(_JGE, NEWEST + 1, 0, 1) + _op(_RET, _ENOSYS)
+    )  # the x32 numbers of x86_64 too: they start at 2**30
     refused = (Rule(numbers, (), otherwise=_EPERM) for _, numbers in refused_numbers())
     for rule in (*RULES, *_open_rules(abi), *refused):
         if rule.numbers[column] >= 0:
@@ -244,7 +265,9 @@ def _grants(readable: Sequence[str], hidden: Sequence[str]) -> list[tuple[str, i
             continue
         if any(_within(h, path) for h in secret):
             grants[path] = _READ_DIR
-            todo += [os.path.join(path, name) for name in os.listdir(path) if not os.path.islink(os.path.join(path, name))]
+            todo += [
+                os.path.join(path, name) for name in os.listdir(path) if not os.path.islink(os.path.join(path, name))
+            ]
         elif os.path.exists(path):
             grants[path] = _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0)
     return list(grants.items())
@@ -295,7 +318,9 @@ class Jail:
         self._grants = [*_grants(readable, hidden), *_DEVICES]
         # Two filters: should Landlock refuse to start after all, the filter has to do more.
         self._programs = [ctypes.create_string_buffer(_program(_MACHINE, abi)) for abi in (0, self._abi)]
-        self._filters = [struct.pack("HxxxxxxQ", (len(p) - 1) // 8, ctypes.addressof(p)) for p in self._programs]  # struct sock_fprog
+        self._filters = [
+            struct.pack("HxxxxxxQ", (len(p) - 1) // 8, ctypes.addressof(p)) for p in self._programs
+        ]  # struct sock_fprog
         self.descriptor = _out_of_the_way(self._ruleset())
         self._prctl(_GET_NO_NEW_PRIVS, 0)  # look the functions up now: a child would pay for it
         self._capabilities()
@@ -323,7 +348,9 @@ class Jail:
         return "+".join(levels) or ("rlimits" if resource is not None else "none")
 
     def _call(self, number: int, *args: int | bytes | None) -> int:
-        return int(self._libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in args)))
+        return int(
+            self._libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in args))
+        )
 
     def _prctl(self, option: int, value: int, data: bytes | int = 0) -> bool:
         pointer = data if isinstance(data, bytes) else ctypes.c_ulong(data)
@@ -360,7 +387,9 @@ class Jail:
         _lower("RLIMIT_FSIZE", limits.file_bytes)
         _lower("RLIMIT_NOFILE", limits.open_files)
         _lower("RLIMIT_CORE", 0)
-        _lower("RLIMIT_NPROC", max(limits.processes, tasks + SPARE_TASKS))  # the filter refuses fork; this bounds threads
+        _lower(
+            "RLIMIT_NPROC", max(limits.processes, tasks + SPARE_TASKS)
+        )  # the filter refuses fork; this bounds threads
 
     def _capabilities(self) -> list[int]:
         """Of the capabilities this process has, the one a child keeps: effective and permitted."""

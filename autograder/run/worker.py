@@ -8,6 +8,7 @@ A child writes a frame when the sources are defined and one for every case, so t
 
 Standard library and NumPy only; nothing of autograder or class4lib is imported (the library's modules that a student may use come as text).
 """
+
 import importlib.abc
 import importlib.machinery
 import os
@@ -20,7 +21,32 @@ import types
 from typing import Any, BinaryIO
 
 MAX_STREAM = 96 * 2**20
-STANDARD = ["math", "itertools", "functools", "collections", "typing", "dataclasses", "random", "operator", "fractions", "statistics", "copy", "numbers", "string", "enum", "abc", "warnings", "contextlib", "inspect", "textwrap", "re", "heapq", "bisect", "time", "json"]
+STANDARD = [
+    "math",
+    "itertools",
+    "functools",
+    "collections",
+    "typing",
+    "dataclasses",
+    "random",
+    "operator",
+    "fractions",
+    "statistics",
+    "copy",
+    "numbers",
+    "string",
+    "enum",
+    "abc",
+    "warnings",
+    "contextlib",
+    "inspect",
+    "textwrap",
+    "re",
+    "heapq",
+    "bisect",
+    "time",
+    "json",
+]
 
 
 def main() -> None:
@@ -43,7 +69,9 @@ def main() -> None:
 
     # From here on nothing outside the standard library can be imported: neither this package's sources nor other people's answers.
     sys.path[:] = [p for p in sys.path if p not in (library, site, os.path.dirname(os.path.abspath(__file__)))]
-    enclosure = jail.Jail(jail.Limits(memory_bytes=(16 if "torch" in options else 2) * 2**30), readable(numpy, options), hidden=packages())
+    enclosure = jail.Jail(
+        jail.Limits(memory_bytes=(16 if "torch" in options else 2) * 2**30), readable(numpy, options), hidden=packages()
+    )
     level = jail.available()
     _adopt_orphans()
     replies = os.fdopen(os.dup(1), "wb")
@@ -70,7 +98,12 @@ def readable(numpy: types.ModuleType, options: list[str]) -> list[str]:
 def packages() -> list[str]:
     """Folders of installed packages inside the standard library's: a class4lib there must not be readable."""
     roots = [os.path.dirname(os.__file__), sys.base_prefix + "/lib", "/usr/lib", "/usr/lib/python3", "/usr/local/lib"]
-    found = [os.path.join(root, sub, name) for root in roots for sub in ("", *_versions(root)) for name in ("site-packages", "dist-packages")]
+    found = [
+        os.path.join(root, sub, name)
+        for root in roots
+        for sub in ("", *_versions(root))
+        for name in ("site-packages", "dist-packages")
+    ]
     return [p for p in dict.fromkeys(map(os.path.realpath, found)) if os.path.isdir(p)]
 
 
@@ -126,7 +159,13 @@ def _drain(pid: int, reading: int, deadline: float) -> tuple[str, bytes]:
         _kill(pid)
     _, status = os.waitpid(pid, 0)
     if not verdict:
-        verdict = "ok" if status == 0 else f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
+        verdict = (
+            "ok"
+            if status == 0
+            else f"signal {os.WTERMSIG(status)}"
+            if os.WIFSIGNALED(status)
+            else f"exit {os.WEXITSTATUS(status)}"
+        )
     return verdict, b"".join(chunks)[:MAX_STREAM]
 
 
@@ -213,16 +252,30 @@ def prepare(modules: dict[str, str], seed: int) -> dict[str, Any]:
 class Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Serves `class4lib` from text. What a notebook uses and grading does not (plots, check, matplotlib …) is a stand-in that does nothing."""
 
-    IDLE = ("matplotlib", "IPython", "class4lib.check", "class4lib.experiments", "class4lib.plots", "class4lib.data", "class4lib.gradcheck", "class4lib.training", "class4lib.network")
+    IDLE = (
+        "matplotlib",
+        "IPython",
+        "class4lib.check",
+        "class4lib.experiments",
+        "class4lib.plots",
+        "class4lib.data",
+        "class4lib.gradcheck",
+        "class4lib.training",
+        "class4lib.network",
+    )
 
     def __init__(self, sources: dict[str, str]) -> None:
         self.sources = sources
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname in self.sources or self._is_idle(fullname) or fullname == "class4lib":
             return importlib.machinery.ModuleSpec(fullname, self, is_package=not fullname.startswith("class4lib."))
         if fullname.split(".")[0] in ("class4lib", "autograder"):
-            raise ModuleNotFoundError(f"{fullname} is not there while this exercise is graded: write it yourself", name=fullname)
+            raise ModuleNotFoundError(
+                f"{fullname} is not there while this exercise is graded: write it yourself", name=fullname
+            )
         return None
 
     def _is_idle(self, fullname: str) -> bool:

@@ -1,4 +1,5 @@
 """attains: right is a constant that attains the least loss. Where the minimisers fill an interval, any of them will do."""
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,7 +34,9 @@ def minimisers(y: ndarray, loss: str, delta: float) -> tuple[float, float]:
 
 def _total(y: ndarray, loss: str, delta: float, c: float) -> float:
     r = np.abs(c - y)
-    return float({"mse": r * r / 2, "mae": r, "huber": np.minimum(r, delta) * (r - np.minimum(r, delta) / 2)}[loss].sum())
+    return float(
+        {"mse": r * r / 2, "mae": r, "huber": np.minimum(r, delta) * (r - np.minimum(r, delta) / 2)}[loss].sum()
+    )
 
 
 def _one_step(y: ndarray, delta: float, start: float) -> float:
@@ -79,7 +82,11 @@ def least_loss(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure |
         if any(abs(c - n) <= max(1e-9, 1e-12 * abs(n)) for n in numbers(y, loss, delta, (low, high))):
             return Failure(code, text, advice=_advice(loss, side))
     if distance <= 0.01 * float(np.ptp(y)):
-        return Failure("near", f"{text}. It is near, but further than 1e-6 from the nearest minimiser", advice=f"{_advice(loss, side)} {_NEAR}")
+        return Failure(
+            "near",
+            f"{text}. It is near, but further than 1e-6 from the nearest minimiser",
+            advice=f"{_advice(loss, side)} {_NEAR}",
+        )
     return Failure("far", text, advice=_advice(loss, side))
 
 

@@ -4,6 +4,7 @@ Every statistic is a count K that is exactly Binomial(n, q) if the draws are rig
 sampler leaves with a probability of at most the level given. Tails are sums of terms, the first by math.lgamma: nothing is approximated by a
 normal. The levels add up (union bound), so the counts need not be independent of each other.
 """
+
 import functools
 import itertools
 import math
@@ -104,7 +105,12 @@ class Ledger:
         if wrong.any():
             worst = int(ks.flat[np.argmax(np.abs(ks - n * q))])
             others = f" ({int(wrong.sum())} of {ks.size} such counts are outside)" if ks.size > 1 else ""
-            self.failures.append((family, f"{what}: {worst} of {n}, where about {n * q:.0f} are expected and {low} to {high} allowed{others}"))
+            self.failures.append(
+                (
+                    family,
+                    f"{what}: {worst} of {n}, where about {n * q:.0f} are expected and {low} to {high} allowed{others}",
+                )
+            )
 
     def certain(self, family: str, text: str, chance: float) -> None:
         """A failure that right draws have with at most this chance, whether or not it happened here: text "" where it did not."""
@@ -119,7 +125,9 @@ def lag_pairs(n: int, row: int) -> tuple[tuple[int, ...], ndarray, ndarray]:
 
     Lags 1 .. 2 row and the multiples of row up to n/2. Pairs with i mod 2 lag < lag are disjoint.
     """
-    lags = tuple(sorted({lag for lag in itertools.chain(range(1, 2 * row + 1), range(row, n // 2 + 1, row)) if lag <= n // 2}))
+    lags = tuple(
+        sorted({lag for lag in itertools.chain(range(1, 2 * row + 1), range(row, n // 2 + 1, row)) if lag <= n // 2})
+    )
     starts = [(i := np.arange(n - lag))[i % (2 * lag) < lag] for lag in lags]
     pairs = min(map(len, starts), default=0)
     first = np.stack([s[:pairs] for s in starts]) if starts else np.empty((0, 0), dtype=int)
@@ -130,7 +138,9 @@ def agreements(signs: ndarray, row: int) -> tuple[tuple[int, ...], ndarray, int]
     """(lags, agreeing pairs per lag, pairs per lag) of booleans (calls, n)."""
     lags, first, second = lag_pairs(signs.shape[1], row)
     columns = np.ascontiguousarray(signs.T)  # (n, calls): a gather copies whole rows
-    agree = np.array([np.count_nonzero(columns[a] == columns[b]) for a, b in zip(first, second, strict=True)], dtype=int)
+    agree = np.array(
+        [np.count_nonzero(columns[a] == columns[b]) for a, b in zip(first, second, strict=True)], dtype=int
+    )
     return lags, agree, first.shape[1] * len(signs)
 
 

@@ -18,6 +18,7 @@ Each judge asks first what is certain (contract, the mask's two values, y agains
 sampler is refused with a probability of at most ALPHA per exercise: docs/random_answers.md derives it. The failure's code is the kind of
 mistake; a misconception of a random exercise is named where the codes agree. `CODES`, here and in noise.py, lists them with what they advise.
 """
+
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -74,36 +75,64 @@ CODES = {
 def repeated_calls(args: tuple[Any, ...], *, calls: int, seed: int, **kwargs: Any) -> tuple[Step, ...]:
     """Steps that call the exercise `calls` times with these arguments, and once more as the last with a generator it has had before."""
     half = calls // 2
-    rngs = [Double("shared_rng", {"name": "the shared generator", "seed": seed})] * half + [Double("rng", {"seed": seed + 1 + i}) for i in range(calls - half)]
+    rngs = [Double("shared_rng", {"name": "the shared generator", "seed": seed})] * half + [
+        Double("rng", {"seed": seed + 1 + i}) for i in range(calls - half)
+    ]
     return tuple(Step("", args, {**kwargs, "rng": rng}) for rng in [*rngs, rngs[-1]])
 
 
 # ---- layers that drop ------------------------------------------------------------------------------------------------
 @judge_as("dropout_distribution")
-def dropout_distribution(case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None) -> Failure | None:
+def dropout_distribution(
+    case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None
+) -> Failure | None:
     """dropout: y = x * mask, one independent draw per entry."""
     x = arguments(case, sheet)["x"]
     n, d = x.shape
-    others = {(d,): "one mask", (1, d): "one mask", (n,): "one draw per example", (n, 1): "one draw per example", (): "one draw per call"}
+    others = {
+        (d,): "one mask",
+        (1, d): "one mask",
+        (n,): "one draw per example",
+        (n, 1): "one draw per example",
+        (): "one draw per call",
+    }
     return _dropped(case, records, sheet, x.shape, others, lambda mask: mask * x, x, ledger)
 
 
 @judge_as("spatial_dropout_distribution")
-def spatial_dropout_distribution(case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None) -> Failure | None:
+def spatial_dropout_distribution(
+    case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None
+) -> Failure | None:
     """spatial_dropout: y = x * mask, one independent draw per map of each example."""
     x = arguments(case, sheet)["x"]
     n, c = x.shape[:2]
-    others = {x.shape: "mask per pixel", (1, c, 1, 1): "one mask", (c, 1, 1): "one mask", (n, 1, 1, 1): "one draw per example", (): "one draw per call"}
+    others = {
+        x.shape: "mask per pixel",
+        (1, c, 1, 1): "one mask",
+        (c, 1, 1): "one mask",
+        (n, 1, 1, 1): "one draw per example",
+        (): "one draw per call",
+    }
     return _dropped(case, records, sheet, (n, c, 1, 1), others, lambda mask: mask * x, x, ledger)
 
 
 @judge_as("dropconnect_distribution")
-def dropconnect_distribution(case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None) -> Failure | None:
+def dropconnect_distribution(
+    case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None
+) -> Failure | None:
     """dropconnect: y_n = x_n @ (mask_n * W) + b, one independent draw per weight of each example."""
     given = arguments(case, sheet)
     x, W, b = given["x"], given["W"], given["b"]
     n, (d, m) = len(x), W.shape
-    others = {(d, m): "one mask", (1, d, m): "one mask", (n, m): "units dropped", (n, 1, m): "units dropped", (n, d): "inputs dropped", (n, d, 1): "inputs dropped", (): "one draw per call"}
+    others = {
+        (d, m): "one mask",
+        (1, d, m): "one mask",
+        (n, m): "units dropped",
+        (n, 1, m): "units dropped",
+        (n, d): "inputs dropped",
+        (n, d, 1): "inputs dropped",
+        (): "one draw per call",
+    }
 
     def outputs(mask: ndarray) -> ndarray:
         return np.einsum("nd,cndm,dm->cnm", x, mask, W) + b
@@ -111,7 +140,9 @@ def dropconnect_distribution(case: Case, records: Sequence[Record], sheet: Sheet
     failure = _dropped(case, records, sheet, (n, d, m), others, outputs, None, ledger)
     if failure and failure.code == "y":
         y, mask = (np.stack([r["value"][i] for r in records]) for i in (0, 1))
-        if np.isclose(y - outputs(mask), np.where(b == 0, 0.0, -b)).mean() > 0.05:  # entries from which the whole bias is missing
+        if (
+            np.isclose(y - outputs(mask), np.where(b == 0, 0.0, -b)).mean() > 0.05
+        ):  # entries from which the whole bias is missing
             return Failure("bias dropped", failure.text, failure.step, advice=CODES["bias dropped"])
     return failure
 
@@ -120,7 +151,10 @@ def arguments(case: Case, sheet: Sheet) -> dict[str, Any]:
     """The arguments of the first step by name, doubles of arrays made."""
     step = case.script[0]
     given = {**dict(zip(sheet.parameters, step.args, strict=False)), **step.kwargs}
-    made = {k: DOUBLES[v.kind](None, **v.params) if isinstance(v, Double) and v.kind == "sample" else v for k, v in given.items()}
+    made = {
+        k: DOUBLES[v.kind](None, **v.params) if isinstance(v, Double) and v.kind == "sample" else v
+        for k, v in given.items()
+    }
     return {k: np.asarray(v, dtype=float) if isinstance(v, ndarray) else v for k, v in made.items()}
 
 
@@ -145,26 +179,49 @@ def only_unchanged(records: Sequence[Record], sheet: Sheet) -> Failure | None:
     for i, record in enumerate(records):
         changed = [c for c in record.get("changed", []) if c != "rng"]
         if changed:
-            names = [c if isinstance(c, str) else sheet.parameters[c] if c < len(sheet.parameters) else f"argument {c + 1}" for c in changed]
-            return Failure("changed", f"{' and '.join(names)} was changed in place: inputs must come out as they went in", i)
+            names = [
+                c if isinstance(c, str) else sheet.parameters[c] if c < len(sheet.parameters) else f"argument {c + 1}"
+                for c in changed
+            ]
+            return Failure(
+                "changed", f"{' and '.join(names)} was changed in place: inputs must come out as they went in", i
+            )
     return None
 
 
-def only_from_rng(case: Case, records: Sequence[Record], sheet: Sheet, results: ndarray, codes: dict[str, str]) -> Failure | None:
+def only_from_rng(
+    case: Case, records: Sequence[Record], sheet: Sheet, results: ndarray, codes: dict[str, str]
+) -> Failure | None:
     """Arguments untouched, the global generator unmoved, equal generators give equal results; results: of every step."""
     failure = only_unchanged(records, sheet)
     if failure:
         return failure
     for i, record in enumerate(records):
         if record.get("global_random"):
-            return Failure("global state", "NumPy's global random state was changed by the call", i, advice=codes["global state"])
+            return Failure(
+                "global state", "NumPy's global random state was changed by the call", i, advice=codes["global state"]
+            )
     first, again = split(case)[2]
     if not np.array_equal(results[first], results[again]):
-        return Failure("not repeatable", f"calls {first + 1} and {again + 1} had equal generators and gave different results", again, advice=codes["not repeatable"])
+        return Failure(
+            "not repeatable",
+            f"calls {first + 1} and {again + 1} had equal generators and gave different results",
+            again,
+            advice=codes["not repeatable"],
+        )
     return None
 
 
-def _dropped(case: Case, records: Sequence[Record], sheet: Sheet, shape: tuple[int, ...], others: dict[tuple[int, ...], str], outputs: Callable[[ndarray], ndarray], x: ndarray | None, ledger: Ledger | None) -> Failure | None:
+def _dropped(
+    case: Case,
+    records: Sequence[Record],
+    sheet: Sheet,
+    shape: tuple[int, ...],
+    others: dict[tuple[int, ...], str],
+    outputs: Callable[[ndarray], ndarray],
+    x: ndarray | None,
+    ledger: Ledger | None,
+) -> Failure | None:
     """What the layers have in common. shape: of the mask; others: shape of a wrong mask -> code; outputs: y of stacked masks; x: where it has zeros."""
     failure = raised(case, records, sheet)
     if failure:
@@ -181,7 +238,11 @@ def _dropped(case: Case, records: Sequence[Record], sheet: Sheet, shape: tuple[i
     if failure:
         return failure
     y, mask = (np.stack([np.asarray(as_numbers(r["value"][i]), dtype=float) for r in records]) for i in (0, 1))
-    failure = _mask_values(mask, y, p, outputs) or _y_of_mask(mask, y, p, outputs, x) or only_from_rng(case, records, sheet, mask, CODES)
+    failure = (
+        _mask_values(mask, y, p, outputs)
+        or _y_of_mask(mask, y, p, outputs, x)
+        or only_from_rng(case, records, sheet, mask, CODES)
+    )
     if failure:
         return failure
     shared, calls, _ = split(case)
@@ -205,19 +266,43 @@ def _mask_values(mask: ndarray, y: ndarray, p: float, outputs: Callable[[ndarray
             code = "mask without the factor"
         text = f"the mask's kept entries are {values[0]:.6g}, expected {kept:.6g}, which is 1/(1-p) for p = {p:.3g}"
     else:
-        code, text = ("many factors", f"the mask holds {len(values)} different values besides 0, such as {values[0]:.6g} and {values[-1]:.6g}; expected are 0 and {kept:.6g}") if len(values) else ("rate", "the mask is 0 everywhere, in every call")
+        code, text = (
+            (
+                "many factors",
+                f"the mask holds {len(values)} different values besides 0, such as {values[0]:.6g} and {values[-1]:.6g}; expected are 0 and {kept:.6g}",
+            )
+            if len(values)
+            else ("rate", "the mask is 0 everywhere, in every call")
+        )
     return Failure(code, text, advice=CODES[code])
 
 
-def _y_of_mask(mask: ndarray, y: ndarray, p: float, outputs: Callable[[ndarray], ndarray], x: ndarray | None) -> Failure | None:
+def _y_of_mask(
+    mask: ndarray, y: ndarray, p: float, outputs: Callable[[ndarray], ndarray], x: ndarray | None
+) -> Failure | None:
     right = outputs(mask)
     if _near(right, y):
         return None
     step = int(np.argmax(np.abs(right - y).reshape(len(y), -1).max(axis=1)))
-    code = next((c for c, m in {"y not rescaled": mask * (1.0 - p), "y rescaled twice": mask / (1.0 - p), "mask not applied": np.ones_like(mask)}.items() if _near(outputs(m), y)), "y")
+    code = next(
+        (
+            c
+            for c, m in {
+                "y not rescaled": mask * (1.0 - p),
+                "y rescaled twice": mask / (1.0 - p),
+                "mask not applied": np.ones_like(mask),
+            }.items()
+            if _near(outputs(m), y)
+        ),
+        "y",
+    )
     if code == "y" and x is not None and ((right == 0) != (y == 0)).any():
         maps = ((y == 0) & (x != 0)).reshape(*y.shape[:3], -1) if x.ndim == 4 else np.zeros((1, 1))
-        code = "mask per pixel" if x.ndim == 4 and (maps.any(axis=3) & ((y != 0).reshape(*y.shape[:3], -1)).any(axis=3)).any() else "another mask"
+        code = (
+            "mask per pixel"
+            if x.ndim == 4 and (maps.any(axis=3) & ((y != 0).reshape(*y.shape[:3], -1)).any(axis=3)).any()
+            else "another mask"
+        )
     return Failure(code, "y is not what the returned mask makes of x", step, advice=CODES[code])
 
 
@@ -243,7 +328,14 @@ def examine_masks(dropped: ndarray, p: float, alpha: float, shared: int, ledger:
     ledger.count("rate", "dropped entries", np.count_nonzero(flat), flat.size, p, level)
     for kept in subsets[:-1]:
         counts = dropped.sum(axis=tuple(a for a in range(dropped.ndim) if a not in kept))
-        ledger.count("unequal", f"dropped entries at one index of {_axes(kept)}", counts, flat.size // counts.size, p, level / (len(subsets) - 1))
+        ledger.count(
+            "unequal",
+            f"dropped entries at one index of {_axes(kept)}",
+            counts,
+            flat.size // counts.size,
+            p,
+            level / (len(subsets) - 1),
+        )
     ledger.count("unequal", "times that one entry is dropped", flat.sum(axis=0), calls, p, level)
     # 4 how the NUMBER of zeros in a block varies, over every set of axes; 5 blocks wholly dropped or wholly kept
     same = p * p + (1.0 - p) ** 2
@@ -251,14 +343,35 @@ def examine_masks(dropped: ndarray, p: float, alpha: float, shared: int, ledger:
         size, counts = math.prod(dropped.shape[a] for a in subset), dropped.sum(axis=subset)
         low, high, inside = central(size, p)
         where = "calls" if len(subset) == len(shape) else f"blocks along {_axes(subset)}"
-        ledger.count("dependent", f"{where} with {low} to {high} of {size} entries dropped", np.count_nonzero((counts >= low) & (counts <= high)), counts.size, inside, level / len(subsets))
+        ledger.count(
+            "dependent",
+            f"{where} with {low} to {high} of {size} entries dropped",
+            np.count_nonzero((counts >= low) & (counts <= high)),
+            counts.size,
+            inside,
+            level / len(subsets),
+        )
         for what, k, chance in (("dropped", size, p**size), ("kept", 0, (1.0 - p) ** size)):
             if chance * counts.size > 1e-30:
-                ledger.count("dependent", f"{where} wholly {what}", np.count_nonzero(counts == k), counts.size, chance, level / (2 * len(subsets)))
+                ledger.count(
+                    "dependent",
+                    f"{where} wholly {what}",
+                    np.count_nonzero(counts == k),
+                    counts.size,
+                    chance,
+                    level / (2 * len(subsets)),
+                )
     # 6 pairs of entries at a distance; 7 pairs of calls
     lags, agree, pairs = agreements(flat, row)
     if len(lags):
-        ledger.count("dependent", "pairs of entries at a fixed distance that are dropped or kept together", agree, pairs, same, level)
+        ledger.count(
+            "dependent",
+            "pairs of entries at a fixed distance that are dropped or kept together",
+            agree,
+            pairs,
+            same,
+            level,
+        )
     for name, group in (("with one generator", flat[:shared]), ("with different seeds", flat[shared:])):
         for lag in (1, 2):
             k, total = call_agreements(group, lag)

@@ -1,4 +1,5 @@
 """Judge of additive Gaussian noise by its distribution; distribution.py says how its cases are made, and what is common to all random answers."""
+
 import functools
 import math
 import statistics
@@ -41,7 +42,9 @@ THRESHOLDS = (*(s * z for z in SIZES for s in (-1, 1)), 0.0)
 
 
 @judge_as("gaussian_noise_distribution")
-def gaussian_noise_distribution(case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None) -> Failure | None:
+def gaussian_noise_distribution(
+    case: Case, records: Sequence[Record], sheet: Sheet, ledger: Ledger | None = None
+) -> Failure | None:
     """add_gaussian_noise: y - x are independent, normal, of mean 0 and deviation sigma."""
     failure = raised(case, records, sheet)
     if failure:
@@ -68,7 +71,9 @@ def gaussian_noise_distribution(case: Case, records: Sequence[Record], sheet: Sh
 @functools.cache
 def _middle_half(freedom: int) -> tuple[float, float, float]:
     """(low, high, probability) of a chi-square near its quartiles (Wilson and Hilferty 1931); the probability is exact for these limits."""
-    low, high = (freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3 for z in (-QUARTILE, QUARTILE))
+    low, high = (
+        freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3 for z in (-QUARTILE, QUARTILE)
+    )
     return low, high, even_chi_square(high, freedom) - even_chi_square(low, freedom)
 
 
@@ -80,32 +85,63 @@ def examine_noise(e: ndarray, zero: ndarray, alpha: float, shared: int, ledger: 
     calls, flat, level = len(e), e.reshape(len(e), -1), alpha / 7
     size = np.abs(flat)
     # 1 the distribution function: all entries, their sizes (both tails pooled), entries where x is 0
-    for what, values, grid, pooled in (("noise", flat, THRESHOLDS, False), ("noise, its sign left out,", size, SIZES, True), ("noise where x is 0", flat[:, zero.ravel()], (-2.0, -1.0, 0.0, 1.0, 2.0), False)):
+    for what, values, grid, pooled in (
+        ("noise", flat, THRESHOLDS, False),
+        ("noise, its sign left out,", size, SIZES, True),
+        ("noise where x is 0", flat[:, zero.ravel()], (-2.0, -1.0, 0.0, 1.0, 2.0), False),
+    ):
         for z in grid:
-            ledger.count("law", f"entries of the {what} up to {z:g} sigma", np.count_nonzero(values <= z), values.size, 2.0 * NORMAL.cdf(z) - 1.0 if pooled else NORMAL.cdf(z), level / (3 * len(grid)))
+            ledger.count(
+                "law",
+                f"entries of the {what} up to {z:g} sigma",
+                np.count_nonzero(values <= z),
+                values.size,
+                2.0 * NORMAL.cdf(z) - 1.0 if pooled else NORMAL.cdf(z),
+                level / (3 * len(grid)),
+            )
     positive, large = flat > 0, size > QUARTILE
     # 2 sign and size by row, column, position
     for what, grids in (("positive", positive), ("larger than 0.674 sigma", large)):
         for where, axes in (("row", (0, 2)), ("column", (0, 1)), ("place", (0,))):
             counts = grids.reshape(e.shape).sum(axis=axes)
-            ledger.count("unequal", f"entries of one {where} that are {what}", counts, e.size // counts.size, 0.5, level / 6)
+            ledger.count(
+                "unequal", f"entries of one {where} that are {what}", counts, e.size // counts.size, 0.5, level / 6
+            )
     # 3 sums: recentred noise has none; 4 sums of squares: rescaled noise has always the same
     for where, axes in (("call", (1, 2)), ("row", (2,)), ("column", (1,))):
         terms = math.prod(e.shape[a] for a in axes)
         sums = e.sum(axis=axes) / math.sqrt(terms)
         inside = np.count_nonzero(np.abs(sums) < QUARTILE)
-        ledger.count("recentred" if inside > sums.size / 2 else "dependent", f"{where}s whose sum of noise is in the middle half", inside, sums.size, 0.5, level / 3)
+        ledger.count(
+            "recentred" if inside > sums.size / 2 else "dependent",
+            f"{where}s whose sum of noise is in the middle half",
+            inside,
+            sums.size,
+            0.5,
+            level / 3,
+        )
         low, high, chance = _middle_half(terms)
         squares = (e * e).sum(axis=axes)
         inside = np.count_nonzero((squares > low) & (squares < high))
-        ledger.count("rescaled" if inside > chance * squares.size else "dependent", f"{where}s whose sum of squares is in the middle half", inside, squares.size, chance, level / 3)
+        ledger.count(
+            "rescaled" if inside > chance * squares.size else "dependent",
+            f"{where}s whose sum of squares is in the middle half",
+            inside,
+            squares.size,
+            chance,
+            level / 3,
+        )
     # 5 pairs of entries; 6 pairs of calls
     for what, signs in (("sign", positive), ("size", large)):
         _, agree, pairs = agreements(signs, e.shape[2])
-        ledger.count("dependent", f"pairs of entries at a fixed distance that agree in {what}", agree, pairs, 0.5, level / 2)
+        ledger.count(
+            "dependent", f"pairs of entries at a fixed distance that agree in {what}", agree, pairs, 0.5, level / 2
+        )
         for where, group in (("with one generator", signs[:shared]), ("with different seeds", signs[shared:])):
             k, total = call_agreements(group, 1)
-            ledger.count("dependent calls", f"entries that agree in {what} between two calls {where}", k, total, 0.5, level / 4)
+            ledger.count(
+                "dependent calls", f"entries that agree in {what} between two calls {where}", k, total, 0.5, level / 4
+            )
     # 7 no chance for continuous noise (floats repeat with a chance far below the level left): equal calls, few values
     few = len(np.unique(flat[:, :50])) < flat[:, :50].size / 2
     ledger.certain("discrete", "more than half of the values occur again" if few else "", level / 2)

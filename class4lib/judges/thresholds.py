@@ -3,6 +3,7 @@
 F1 is compared as a fraction of whole numbers, so that two thresholds which decide alike are alike and no rounding counts. A failure's code
 says what the thresholds attain instead, where that tells how they were found.
 """
+
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -12,7 +13,23 @@ from numpy import ndarray
 from class4lib.comparing import as_numbers, kind_of
 from class4lib.judging import Case, Failure, Record, Sheet, changed_inputs, judge_as, raised
 
-GRIDS = (9, 10, 19, 20, 25, 49, 50, 99, 100, 199, 200, 499, 500, 999, 1000)  # numbers of equal steps that people divide [0, 1] into
+GRIDS = (
+    9,
+    10,
+    19,
+    20,
+    25,
+    49,
+    50,
+    99,
+    100,
+    199,
+    200,
+    499,
+    500,
+    999,
+    1000,
+)  # numbers of equal steps that people divide [0, 1] into
 STEPS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # what people subtract from a score to lie below it
 SAYS = {
     "shared": "all labels have the same threshold",
@@ -69,7 +86,9 @@ def highest_f1(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure |
     if tau is None or tau.dtype.kind == "c":
         return Failure("type", f"the result must be {probs.shape[1]} thresholds, one per label, got {kind_of(value)}")
     if tau.shape != probs.shape[1:]:
-        return Failure("shape", f"the result must have shape {probs.shape[1:]}, one threshold per label, got shape {tau.shape}")
+        return Failure(
+            "shape", f"the result must have shape {probs.shape[1:]}, one threshold per label, got shape {tau.shape}"
+        )
     if not np.isfinite(tau).all():
         return Failure("finite", f"a threshold is {tau[~np.isfinite(tau)][0]}: all must be finite")
     labels = [Label(s, t > 0.5, float(c)) for s, t, c in zip(probs.T, targets.T, tau, strict=True)]
@@ -79,7 +98,11 @@ def highest_f1(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure |
     code, first = _code(labels, [labels[k] for k in low]), labels[low[0]]
     attained = float(first.f1(first.scores > first.tau))
     reason = f": {SAYS[code]}" if SAYS[code] else ""
-    return Failure(code, f"at tau[{low[0]}] = {first.tau:.6g} label {low[0]} has F1 {attained:.4g}, another threshold attains {float(first.best):.4g}{reason}", advice=ADVICE)
+    return Failure(
+        code,
+        f"at tau[{low[0]}] = {first.tau:.6g} label {low[0]} has F1 {attained:.4g}, another threshold attains {float(first.best):.4g}{reason}",
+        advice=ADVICE,
+    )
 
 
 def _code(labels: Sequence[Label], low: Sequence[Label]) -> str:
@@ -93,7 +116,10 @@ def _code(labels: Sequence[Label], low: Sequence[Label]) -> str:
         "lowest": all(all(label.f1(cut) < label.best for cut in label.cuts[1:]) for label in low),
         "precision": all(label.has_highest("precision") for label in labels),
         "ties": all((label.scores == label.tau).sum() > 1 for label in low),
-        "grid": any(all(abs(label.tau) < 2 and abs(label.tau * steps - round(label.tau * steps)) < 1e-9 for label in low) for steps in GRIDS),
+        "grid": any(
+            all(abs(label.tau) < 2 and abs(label.tau * steps - round(label.tau * steps)) < 1e-9 for label in low)
+            for steps in GRIDS
+        ),
         "step": any(all(np.abs(label.scores - label.tau - step).min() < 1e-10 for label in low) for step in STEPS),
     }
     return next((code for code, holds in found.items() if holds), "low")

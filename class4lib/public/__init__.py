@@ -2,6 +2,7 @@
 
 No formula and no hidden case is in them. They are made by `class4 release`; a test makes them again and compares.
 """
+
 import functools
 import json
 from collections.abc import Sequence
@@ -27,7 +28,10 @@ def sheet_to_tree(sheet: Sheet) -> dict[str, Any]:
         "extension": sheet.extension,
         "tiers": [(t.name, t.title, t.points, t.needs) for t in sheet.tiers],
         "cases": [_case_to_tree(c) for c in sheet.cases],
-        "mistakes": [_mistake_to_tree(m, sheet.cases, first=m is next(n for n in sheet.mistakes if n.name == m.name)) for m in sheet.mistakes],
+        "mistakes": [
+            _mistake_to_tree(m, sheet.cases, first=m is next(n for n in sheet.mistakes if n.name == m.name))
+            for m in sheet.mistakes
+        ],
     }
 
 
@@ -37,14 +41,22 @@ def _mistake_to_tree(mistake: Mistake, cases: Sequence[Case], *, first: bool) ->
     No records where the case passes, nor where a property is judged: there a mistake is known by its code alone.
     """
     failures = [f and (f.code, "", f.step) for f in mistake.failures]
-    records = [_rounded(_counted(c, _brief(r))) if f and c.judge == "equal" else () for c, r, f in zip(cases, mistake.records, failures, strict=True)]
+    records = [
+        _rounded(_counted(c, _brief(r))) if f and c.judge == "equal" else ()
+        for c, r, f in zip(cases, mistake.records, failures, strict=True)
+    ]
     return mistake.name, mistake.advice if first else "", failures, records
 
 
 def _counted(case: Case, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The records with None for the results that do not count in this case."""
-    cut = [case.parts and isinstance(r.get("value"), list | tuple) and len(r["value"]) > max(case.parts) for r in records]
-    return [{**r, "value": [v if i in case.parts else None for i, v in enumerate(r["value"])]} if c else r for r, c in zip(records, cut, strict=True)]
+    cut = [
+        case.parts and isinstance(r.get("value"), list | tuple) and len(r["value"]) > max(case.parts) for r in records
+    ]
+    return [
+        {**r, "value": [v if i in case.parts else None for i, v in enumerate(r["value"])]} if c else r
+        for r, c in zip(records, cut, strict=True)
+    ]
 
 
 def _rounded(tree: Any) -> Any:
@@ -80,18 +92,44 @@ def _brief(records: Any) -> list[dict[str, Any]]:
 def sheet_from_tree(tree: dict[str, Any]) -> Sheet:
     """The sheet of a value."""
     cases = tuple(
-        Case(c["label"], c["tier"], tuple(map(Step.from_tree, c["script"])), c["judge"], c["options"], Tolerance(*c["tolerance"]), tuple(c["parts"]), c["trap"], tuple(c["expected"]))
+        Case(
+            c["label"],
+            c["tier"],
+            tuple(map(Step.from_tree, c["script"])),
+            c["judge"],
+            c["options"],
+            Tolerance(*c["tolerance"]),
+            tuple(c["parts"]),
+            c["trap"],
+            tuple(c["expected"]),
+        )
         for c in tree["cases"]
     )
     advice = {name: text for name, text, *_ in reversed(tree["mistakes"]) if text}
-    mistakes = tuple(Mistake(name, advice[name], tuple(f and Failure(*f) for f in failures), tuple(map(tuple, records))) for name, _, failures, records in tree["mistakes"])
-    return Sheet(tree["name"], tuple(Tier(*t) for t in tree["tiers"]), cases, mistakes, tree["parameters"], tree["returns"], tree["hints"], tree["extension"])
+    mistakes = tuple(
+        Mistake(name, advice[name], tuple(f and Failure(*f) for f in failures), tuple(map(tuple, records)))
+        for name, _, failures, records in tree["mistakes"]
+    )
+    return Sheet(
+        tree["name"],
+        tuple(Tier(*t) for t in tree["tiers"]),
+        cases,
+        mistakes,
+        tree["parameters"],
+        tree["returns"],
+        tree["hints"],
+        tree["extension"],
+    )
 
 
 @functools.cache
 def _index() -> dict[str, str]:
     """Exercise -> topic, from the files' own names and contents."""
-    return {json_sheet["name"]: path.stem for path in sorted(Path(__file__).parent.glob("*.json")) for json_sheet in map(_shallow, json.loads(path.read_text()))}
+    return {
+        json_sheet["name"]: path.stem
+        for path in sorted(Path(__file__).parent.glob("*.json"))
+        for json_sheet in map(_shallow, json.loads(path.read_text()))
+    }
 
 
 def _shallow(data: Any) -> dict[str, Any]:
@@ -115,5 +153,12 @@ def public_sheet(name: str) -> Sheet:
 
     if name not in _index():
         near = difflib.get_close_matches(name, _index(), n=3)
-        raise LookupError(f"no exercise is called {name!r}" + (f"; did you mean {' or '.join(map(repr, near))}?" if near else ": the names stand in the headings of the notebooks."))
+        raise LookupError(
+            f"no exercise is called {name!r}"
+            + (
+                f"; did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else ": the names stand in the headings of the notebooks."
+            )
+        )
     return topic_sheets(_index()[name])[name]

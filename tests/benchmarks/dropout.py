@@ -1,4 +1,5 @@
 """dropout against PyTorch eager, one thread, D = 100 features. The random layer draws float64 uniforms, as PyTorch draws its own."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -31,6 +32,12 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
         "dropout": (lambda: lib.dropout(x, p, training=True, rng=rng), lambda: functional.dropout(tx, p)),
         "dropout_backward": (lambda: lib.dropout_backward(x, mask), lambda: tx * tmask),
         "marginal_dropout_loss": (lambda: lib.marginal_dropout_loss(w, x, y, p), lambda: torch_loss(tw)),
-        "marginal_dropout_loss + grad": (lambda: (lib.marginal_dropout_loss(w, x, y, p), lib.marginal_dropout_loss_grad(w, x, y, p)), torch_loss_and_grad),
-        "mc_dropout_predict": (lambda: lib.mc_dropout_predict(lambda a, g: a * mask, x, 10, rng=rng), lambda: torch.stack([tx * tmask for _ in range(10)]).std(0, correction=0)),
+        "marginal_dropout_loss + grad": (
+            lambda: (lib.marginal_dropout_loss(w, x, y, p), lib.marginal_dropout_loss_grad(w, x, y, p)),
+            torch_loss_and_grad,
+        ),
+        "mc_dropout_predict": (
+            lambda: lib.mc_dropout_predict(lambda a, g: a * mask, x, 10, rng=rng),
+            lambda: torch.stack([tx * tmask for _ in range(10)]).std(0, correction=0),
+        ),
     }

@@ -1,4 +1,5 @@
 """multi_task against PyTorch eager, one thread: trunk D -> M, two heads."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -29,7 +30,13 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
     t1, t2 = torch.tensor(g1), torch.tensor(g2)
     return {
         "forward": (lambda: lib.multi_task_forward(x, W, b, heads), lambda: forward()),
-        "forward + backward": (lambda: (lib.multi_task_forward(x, W, b, heads), lib.multi_task_backward(dy, x, W, b, heads, weights)), both),
+        "forward + backward": (
+            lambda: (lib.multi_task_forward(x, W, b, heads), lib.multi_task_backward(dy, x, W, b, heads, weights)),
+            both,
+        ),
         "gradient_cosine": (lambda: lib.gradient_cosine(g1, g2), lambda: torch.dot(t1, t2) / (t1.norm() * t2.norm())),
-        "project_conflict": (lambda: lib.project_conflict(g1, -g1 + g2), lambda: t1 - torch.dot(t1, t2 - t1) / torch.dot(t2 - t1, t2 - t1) * (t2 - t1)),
+        "project_conflict": (
+            lambda: lib.project_conflict(g1, -g1 + g2),
+            lambda: t1 - torch.dot(t1, t2 - t1) / torch.dot(t2 - t1, t2 - t1) * (t2 - t1),
+        ),
     }

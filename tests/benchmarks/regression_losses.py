@@ -1,4 +1,5 @@
 """regression_losses against PyTorch eager, one thread, (N, 10); PyTorch's means are over every element, so sums are compared."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -28,5 +29,8 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
         "mae": (lambda: lib.mae(a, b, "sum"), lambda: functional.l1_loss(p, t, reduction="sum")),
         "mae + grad": (lambda: (lib.mae(a, b, "sum"), lib.mae_grad(a, b, "sum")), gradient(functional.l1_loss)),
         "huber": (lambda: lib.huber(a, b, 1.0, "sum"), lambda: functional.huber_loss(p, t, reduction="sum")),
-        "huber + grad": (lambda: (lib.huber(a, b, 1.0, "sum"), lib.huber_grad(a, b, 1.0, "sum")), gradient(functional.huber_loss)),
+        "huber + grad": (
+            lambda: (lib.huber(a, b, 1.0, "sum"), lib.huber_grad(a, b, 1.0, "sum")),
+            gradient(functional.huber_loss),
+        ),
     }

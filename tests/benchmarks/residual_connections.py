@@ -2,6 +2,7 @@
 
 A backward is compared with forward and backward, because PyTorch needs both.
 """
+
 from collections.abc import Callable
 
 import numpy as np
@@ -37,12 +38,33 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
         return total
 
     return {
-        "residual_gradient": (lambda: lib.residual_gradient(dy[0], jacobians[0]), lambda: tdy[0] + tjacobians[0].T @ tdy[0]),
-        "residual_block": (lambda: lib.residual_block(x, *params), lambda: oracle.FORWARDS["residual_block"](tx, *tparams)),
-        "residual_block_backward": (lambda: lib.residual_block_backward(dy, x, *params), torch_backward("residual_block", leaves[:5])),
+        "residual_gradient": (
+            lambda: lib.residual_gradient(dy[0], jacobians[0]),
+            lambda: tdy[0] + tjacobians[0].T @ tdy[0],
+        ),
+        "residual_block": (
+            lambda: lib.residual_block(x, *params),
+            lambda: oracle.FORWARDS["residual_block"](tx, *tparams),
+        ),
+        "residual_block_backward": (
+            lambda: lib.residual_block_backward(dy, x, *params),
+            torch_backward("residual_block", leaves[:5]),
+        ),
         "residual_stack_jacobian": (lambda: lib.residual_stack_jacobian(jacobians), torch_stack),
-        "post_activation_block": (lambda: lib.post_activation_block(x, *params), lambda: oracle.FORWARDS["post_activation_block"](tx, *tparams)),
-        "post_activation_block_backward": (lambda: lib.post_activation_block_backward(dy, x, *params), torch_backward("post_activation_block", leaves[:5])),
-        "projection_block": (lambda: lib.projection_block(x, *params, W_skip), lambda: oracle.FORWARDS["projection_block"](tx, *tparams, tW_skip)),
-        "projection_block_backward": (lambda: lib.projection_block_backward(dy, x, *params, W_skip), torch_backward("projection_block", leaves)),
+        "post_activation_block": (
+            lambda: lib.post_activation_block(x, *params),
+            lambda: oracle.FORWARDS["post_activation_block"](tx, *tparams),
+        ),
+        "post_activation_block_backward": (
+            lambda: lib.post_activation_block_backward(dy, x, *params),
+            torch_backward("post_activation_block", leaves[:5]),
+        ),
+        "projection_block": (
+            lambda: lib.projection_block(x, *params, W_skip),
+            lambda: oracle.FORWARDS["projection_block"](tx, *tparams, tW_skip),
+        ),
+        "projection_block_backward": (
+            lambda: lib.projection_block_backward(dy, x, *params, W_skip),
+            torch_backward("projection_block", leaves),
+        ),
     }

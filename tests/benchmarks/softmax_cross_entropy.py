@@ -1,4 +1,5 @@
 """softmax_cross_entropy against PyTorch eager, one thread, K = 100 classes."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -24,9 +25,21 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
     return {
         "softmax": (lambda: lib.softmax(z), lambda: torch.softmax(tz, 1)),
         "log_softmax": (lambda: lib.log_softmax(z), lambda: torch.log_softmax(tz, 1)),
-        "softmax_jacobian": (lambda: lib.softmax_jacobian(p[: max(len(p) // K, 1)]), lambda: torch.diag_embed(tp[: max(len(p) // K, 1)]) - torch.einsum("nk,nj->nkj", tp[: max(len(p) // K, 1)], tp[: max(len(p) // K, 1)])),
+        "softmax_jacobian": (
+            lambda: lib.softmax_jacobian(p[: max(len(p) // K, 1)]),
+            lambda: (
+                torch.diag_embed(tp[: max(len(p) // K, 1)])
+                - torch.einsum("nk,nj->nkj", tp[: max(len(p) // K, 1)], tp[: max(len(p) // K, 1)])
+            ),
+        ),
         "cross_entropy": (lambda: lib.cross_entropy(p, hot), lambda: -(torch.special.xlogy(thot, tp)).sum(1).mean()),
         "softmax_cross_entropy": (lambda: lib.softmax_cross_entropy(z, y), lambda: functional.cross_entropy(tz, ty)),
-        "softmax_cross_entropy + grad": (lambda: (lib.softmax_cross_entropy(z, y), lib.softmax_cross_entropy_grad(z, y)), torch_loss_and_grad),
-        "label_smoothing": (lambda: lib.label_smoothing(y, K, 0.1), lambda: (1 - 0.1) * functional.one_hot(ty, K).double() + 0.1 / K),
+        "softmax_cross_entropy + grad": (
+            lambda: (lib.softmax_cross_entropy(z, y), lib.softmax_cross_entropy_grad(z, y)),
+            torch_loss_and_grad,
+        ),
+        "label_smoothing": (
+            lambda: lib.label_smoothing(y, K, 0.1),
+            lambda: (1 - 0.1) * functional.one_hot(ty, K).double() + 0.1 / K,
+        ),
     }

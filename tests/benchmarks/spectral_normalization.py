@@ -2,6 +2,7 @@
 
 Both libraries spend their time in LAPACK's SVD, or in products. A backward is compared with forward and backward, because PyTorch needs both.
 """
+
 from collections.abc import Callable
 
 import numpy as np
@@ -40,7 +41,13 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
         "power_iteration, 10 steps": (lambda: lib.power_iteration(W, 10, u=u), lambda: layer.weight),
         "spectral_normalize": (lambda: lib.spectral_normalize(W), lambda: tW / torch.linalg.matrix_norm(tW, 2)),
         "spectral_normalize_backward": (lambda: lib.spectral_normalize_backward(dy, W), torch_normalize_and_grad),
-        "lipschitz_upper_bound": (lambda: lib.lipschitz_upper_bound([W, dy]), lambda: torch.linalg.matrix_norm(tW, 2) * torch.linalg.matrix_norm(tdy, 2)),
-        "residual_lipschitz_bound": (lambda: lib.residual_lipschitz_bound(W, dy), lambda: 1 + torch.linalg.matrix_norm(tW, 2) * torch.linalg.matrix_norm(tdy, 2)),
+        "lipschitz_upper_bound": (
+            lambda: lib.lipschitz_upper_bound([W, dy]),
+            lambda: torch.linalg.matrix_norm(tW, 2) * torch.linalg.matrix_norm(tdy, 2),
+        ),
+        "residual_lipschitz_bound": (
+            lambda: lib.residual_lipschitz_bound(W, dy),
+            lambda: 1 + torch.linalg.matrix_norm(tW, 2) * torch.linalg.matrix_norm(tdy, 2),
+        ),
         "empirical_lipschitz": (lambda: lib.empirical_lipschitz(np.tanh, x), torch_quotient),
     }

@@ -1,4 +1,5 @@
 """vanishing_gradients against PyTorch eager, one thread: nets of 10 layers of 64 units; a backward is compared with forward and backward, because PyTorch needs both."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -34,8 +35,19 @@ def rows(n: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Callable
         torch_backward("tanh")
         return [torch.linalg.norm(W.grad) for W in leaves[1 : DEPTH + 1]]
 
-    made: dict[str, tuple[Callable, Callable]] = {"delta_recursion": (lambda: lib.delta_recursion(dy, weights[0], slope), lambda: (tdy @ tweights[0].T) * tslope)}
+    made: dict[str, tuple[Callable, Callable]] = {
+        "delta_recursion": (lambda: lib.delta_recursion(dy, weights[0], slope), lambda: (tdy @ tweights[0].T) * tslope)
+    }
     for name in ("sigmoid", "tanh", "relu"):
-        made[f"mlp_forward, {name}"] = (lambda name=name: lib.mlp_forward(x, weights, biases, name), lambda name=name: torch_forward(name, tx, [*tweights, *tbiases]))
-        made[f"mlp_backward, {name}"] = (lambda name=name: lib.mlp_backward(dy, x, weights, biases, name), lambda name=name: torch_backward(name))
-    return {**made, "layer_gradient_norms, tanh": (lambda: lib.layer_gradient_norms(dy, x, weights, biases, "tanh"), torch_norms)}
+        made[f"mlp_forward, {name}"] = (
+            lambda name=name: lib.mlp_forward(x, weights, biases, name),
+            lambda name=name: torch_forward(name, tx, [*tweights, *tbiases]),
+        )
+        made[f"mlp_backward, {name}"] = (
+            lambda name=name: lib.mlp_backward(dy, x, weights, biases, name),
+            lambda name=name: torch_backward(name),
+        )
+    return {
+        **made,
+        "layer_gradient_norms, tanh": (lambda: lib.layer_gradient_norms(dy, x, weights, biases, "tanh"), torch_norms),
+    }
