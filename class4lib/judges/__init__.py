@@ -2,6 +2,7 @@
 
 A module placed here is found by itself.
 """
+
 import importlib
 import pkgutil
 

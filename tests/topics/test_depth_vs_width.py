@@ -4,9 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from autograder import sheets
+from autograder.exercises import depth_vs_width as spec
 from class4lib import depth_vs_width as lib
+from class4lib.calls import run_script
+from class4lib.judging import judge
 from tests.oracles import depth_vs_width as torch_lib
 
 A = np.array
@@ -286,3 +291,109 @@ def test_bad_input_is_named(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+def tensors(arrays):
+    return [torch.tensor(a, requires_grad=True) for a in arrays]
+
+
+@pytest.mark.parametrize("widths", [[3, 2], [1, 4, 1], [4, 3, 5, 2]])
+def test_relu_network_in_torch_draws_the_numpy_net_and_hands_every_array_its_gradient(widths, rng):
+    weights, biases = random_net(widths, rng)
+    x, dy = rng.normal(size=(5, widths[0])), rng.normal(size=(5, widths[-1]))
+    leaves = tensors([x]), tensors(weights), tensors(biases)
+    y = lib.relu_network_in_torch(leaves[0][0], *leaves[1:])
+    assert_allclose(y.detach().numpy(), lib.relu_network(x, weights, biases), rtol=1e-12, atol=1e-14)
+    (y * torch.tensor(dy)).sum().backward()
+    for arrays, grads in zip(([x], weights, biases), leaves, strict=True):
+        for a, leaf in zip(arrays, grads, strict=True):
+            index = tuple(0 for _ in a.shape)
+            values = []
+            for step in (1e-6, -1e-6):
+                old = a[index]
+                a[index] = old + step
+                values.append((lib.relu_network(x, weights, biases) * dy).sum())
+                a[index] = old
+            assert_allclose(leaf.grad.numpy()[index], (values[0] - values[1]) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
+def test_relu_network_in_torch_has_slope_0_exactly_on_a_kink():
+    x = torch.tensor([[0.5]], dtype=torch.float64, requires_grad=True)
+    W, b, out = (torch.tensor(v, dtype=torch.float64) for v in ([[2.0]], [-1.0], [[3.0]]))
+    lib.relu_network_in_torch(x, [W, out], [b, torch.zeros(1, dtype=torch.float64)]).sum().backward()
+    assert x.grad.item() == 0.0
+
+
+# ---- what the judge of returned nets says
+
+
+def verdict(exercise, function):
+    sheet = sheets.make_sheet(exercise, [1])
+    return judge(sheet, [run_script({exercise.name: function}, c.script) for c in sheet.cases])
+
+
+def changed(function, change):
+    return lambda *args: change(*function(*args))
+
+
+def scaled_and_permuted(weights, biases):
+    """The same curve from other weights: hidden units in reversed order, each scaled by its own factor."""
+    factors = 1.0 + np.arange(weights[0].shape[1])
+    return [(weights[0] * factors)[:, ::-1], (weights[1] / factors[:, None])[::-1]], [(biases[0] * factors)[::-1], biases[1]]
+
+
+@pytest.mark.parametrize("exercise", [spec.interpolating_network, spec.shallow_sawtooth_network])
+def test_another_net_that_draws_the_same_curve_passes(exercise):
+    assert verdict(exercise, changed(exercise.reference, scaled_and_permuted)).status == "passed"
+
+
+def test_a_wrong_curve_is_the_same_mistake_whatever_the_weights():
+    mistake = spec.interpolating_network.misconceptions[0]
+    assert verdict(spec.interpolating_network, changed(mistake.wrong, scaled_and_permuted)).misconception == mistake.name
+
+
+def test_units_that_add_nothing_are_welcome_where_any_width_is_right_and_refused_where_it_is_fixed():
+    def idle(weights, biases):
+        return [np.hstack([weights[0], [[0.0]]]), np.vstack([weights[1], [[1.0]]])], [np.append(biases[0], -1.0), biases[1]]
+
+    assert verdict(spec.interpolating_network, changed(lib.interpolating_network, idle)).status == "passed"
+    refused = verdict(spec.shallow_sawtooth_network, changed(lib.shallow_sawtooth_network, idle))
+    assert "weights[0] must have shape (1, 4), got (1, 5)" in refused.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda W, b: None, "the result is None: is a `return` missing?"),
+        (lambda W, b: (W, b, 3), "the result must be two lists, weights and biases, got a tuple of 3"),
+        (lambda W, b: (W[:1], b), "1 hidden layer and the output layer have 2 matrices and 2 vectors of biases, got 1 and 2"),
+        (lambda W, b: ([W[0], W[1][:, 0]], b), "weights[1] must have shape (4, 1), got (4,)"),
+        (lambda W, b: (W, [b[0], 0.0]), "biases[1] must have shape (1,), one bias for each of the layer's units, got ()"),
+        (lambda W, b: ([W[0], W[1] * np.nan], b), "weights[1] holds inf or nan"),
+        (lambda W, b: ([W[0].astype(np.float32), W[1]], b), "weights[0] must be float64, got float32"),
+        (lambda W, b: ([W[0], ["a", "b", "c", "d"]], b), "weights[1] must be an array of real numbers, got a list of 4"),
+        (lambda W, b: (W, [b[0], b[1] + 1e-6]), "(right at 0 of 21 places)"),
+    ],
+)
+def test_what_is_wrong_with_a_net_is_said(change, text):
+    found = verdict(spec.interpolating_network, changed(lib.interpolating_network, change))
+    assert found.points == 0
+    assert text in found.findings[0].text
+
+
+def test_a_constant_that_is_too_much_is_told_from_a_kink_in_the_wrong_place():
+    shifted = verdict(spec.interpolating_network, changed(lib.interpolating_network, lambda W, b: (W, [b[0], b[1] + 0.25])))
+    assert "too high or too low by a constant" in shifted.advice
+
+    def bent(knots, values):  # through all points, with a bump in the first piece
+        middle = (knots[0] + knots[1]) / 2
+        k = np.insert(knots, 1, middle)
+        return lib.interpolating_network(k, np.interp(k, knots, values) + (k == middle))
+
+    assert "right at every point where it should bend" in verdict(spec.interpolating_network, bent).advice
+
+
+def test_a_count_is_right_as_any_number_and_far_too_many_pieces_are_rounding():
+    exact = spec.count_linear_pieces.reference
+    assert verdict(spec.count_linear_pieces, lambda *args: np.array(float(exact(*args)))).status == "passed"
+    assert "rounding errors are taken for kinks" in verdict(spec.count_linear_pieces, lambda *args: 700 + exact(*args)).advice
