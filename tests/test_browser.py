@@ -103,6 +103,7 @@ def test_a_student_types_a_wrong_answer_reads_the_feedback_and_mends_it(lab: str
             ],
         )
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(180_000)
         page.goto(lab)
         page.wait_for_selector(".jp-NotebookPanel-notebook .jp-CodeCell", timeout=300_000)
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=300_000)
