@@ -1,6 +1,7 @@
 """A small training loop: minibatch gradient descent with momentum. What is not the point of a notebook lives here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -71,3 +72,11 @@ def fit(
 def accuracy(scores: ndarray, labels: ndarray) -> float:
     """Share of rows of scores (N, K) whose largest entry stands at the label."""
     return float((scores.argmax(axis=1) == labels).mean())
+
+
+def first_stop(stopping: Any, losses: Iterable[float]) -> int | None:
+    """Epoch at which `stopping.step(loss)` says stop, from 0; None where it never does."""
+    for epoch, loss in enumerate(losses):
+        if stopping.step(loss):
+            return epoch
+    return None

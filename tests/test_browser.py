@@ -107,7 +107,14 @@ def test_a_student_types_a_wrong_answer_reads_the_feedback_and_mends_it(lab: str
         page.goto(lab)
         page.wait_for_selector(".jp-NotebookPanel-notebook .jp-CodeCell", timeout=300_000)
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=300_000)
-        run(page, "import numpy as np")
+        prompt = page.locator(".jp-CodeCell", has_text="import numpy as np").first.locator(".jp-InputPrompt")
+        for _ in range(5):  # a key pressed before the kernel has connected is lost
+            run(page, "import numpy as np")
+            try:
+                expect(prompt).to_have_text("[1]:", timeout=30_000)
+                break
+            except AssertionError:
+                continue
         check = page.locator(".jp-CodeCell", has_text='check("softmax")').first
         verdict = check.locator(".jp-OutputArea").last
 

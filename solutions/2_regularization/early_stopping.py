@@ -17,7 +17,7 @@ from class4lib.check import check, hint
 from class4lib.experiments import expect, experiment
 from class4lib.network import Stack, affine_block, objective, relu_block
 from class4lib.softmax_cross_entropy import softmax_cross_entropy
-from class4lib.training import accuracy, fit
+from class4lib.training import accuracy, first_stop, fit
 
 # %% [markdown]
 # ## 1. The same name, twice
@@ -78,8 +78,7 @@ for way, value in kept.items():
 # %%
 def patience_stops(losses, patience):
     """Epoch at which your EarlyStopping says stop, or None."""
-    stopping = EarlyStopping(patience)
-    return next((epoch for epoch, loss in enumerate(losses) if stopping.step(loss)), None)
+    return first_stop(EarlyStopping(patience), losses)
 
 
 @experiment("EarlyStopping", "stopping_epoch_consecutive")
