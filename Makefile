@@ -16,7 +16,7 @@ demo: $(STAMP)  ## release, grade a made-up class, write feedback
 
 test: $(STAMP)  ## every test, the notebooks among them
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered -m 'not bands' tests
-	@$(BIN)/python -m pytest -n $(WORKERS) -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
 
 bands: $(STAMP)  ## every solution on three BLAS kernels: do measured figures stay inside their bands?
 	@$(BIN)/python -m pytest -n $(WORKERS) -m bands tests/test_notebooks.py
