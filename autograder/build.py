@@ -11,8 +11,6 @@ import copy
 import inspect
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import textwrap
 from pathlib import Path
@@ -24,6 +22,7 @@ from nbformat import NotebookNode
 
 import class4lib
 from autograder import course, sheets
+from autograder.nbgrader_command import NbgraderError, nbgrader
 from autograder.parsing import parse
 from autograder.spec import Exercise, SpecError, Topic
 
@@ -322,18 +321,12 @@ def release(assignment: str, *, force: bool = False) -> None:
     for name in course.assignment_topics(assignment):
         build_solution(course.topic(name), force=force)
     (course.root() / "var").mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", assignment, "--force", "--create"]
-    done = subprocess.run(
-        command,
-        cwd=course.root(),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
-    )
-    if "there are submissions associated with it" in done.stderr:
+    try:
+        nbgrader("generate_assignment", assignment, "--force", "--create")
+    except NbgraderError as error:
+        if "there are submissions associated with it" not in error.log:
+            raise BuildError(str(error)) from None
         raise BuildError(
             f"{assignment}: its notebooks changed and the gradebook holds hand-ins of the old ones, which nbgrader does not rewrite. "
             "Move var/gradebook.db aside, release, and `class4 grade` again: the verdict files keep what was judged; note down scores given by hand."
-        )
-    if done.returncode:
-        raise BuildError(f"nbgrader generate_assignment {assignment} failed:\n{done.stderr[-2000:]}")
+        ) from None

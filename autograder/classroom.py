@@ -1,39 +1,13 @@
 """A class, graded: hand-ins to verdict files in parallel, then through stock nbgrader into gradebook and feedback."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from autograder import course, record
+from autograder.nbgrader_command import nbgrader
 from autograder.report import Row, Student
 from autograder.run.client import Pool
-
-
-class NbgraderError(RuntimeError):
-    """Stock nbgrader refused; the message has its last words."""
-
-
-def nbgrader(*arguments: str) -> str:
-    """Run an nbgrader command at the course's root; what it logged.
-
-    Raises:
-        NbgraderError: it failed.
-    """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # nbgrader looks for alembic there
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=course.root(),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PATH": path},
-        check=False,
-    )
-    if done.returncode:
-        raise NbgraderError(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    return done.stderr
 
 
 def grade_class(

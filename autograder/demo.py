@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from autograder import audit, build, classroom, course, record, report
+from autograder.nbgrader_command import nbgrader
 
 TOPIC = "softmax_cross_entropy"
 ASSIGNMENT = "3_losses"
@@ -212,7 +213,7 @@ def _run(stage: Path, others: list[dict[str, str]]) -> None:
     topic = course.topic(TOPIC)
     build.build_solution(topic)
     (stage / "var").mkdir()
-    classroom.nbgrader("generate_assignment", ASSIGNMENT, "--force", "--create")
+    nbgrader("generate_assignment", ASSIGNMENT, "--force", "--create")
     release = json.loads((stage / "notebooks" / ASSIGNMENT / f"{TOPIC}.ipynb").read_text())
     solution = {
         c["metadata"]["nbgrader"]["grade_id"]: "".join(c["source"])
