@@ -2,10 +2,11 @@
 
 Per exercise: the solution earns everything and the release nothing, every misconception is refused and named, at least three right answers
 written without sight of the reference pass, at least twenty mutants of the reference are refused (or listed as equivalent, with a reason,
-at most one in twenty), and every T line of the course has its case.
+at most one in twenty; an exercise judged on a scale has none, there only its misconceptions tell), and every T line of the course has its case.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from autograder.mutants import mutants
 from autograder.parsing import parse
 from autograder.run.client import Job, Pool
 from autograder.spec import Exercise, Topic
-from class4lib.judging import Sheet, Verdict, judge
+from class4lib.judging import Sheet, Verdict, companions, judge
 
 MIN_MISCONCEPTIONS, MIN_ANSWERS, MIN_MUTANTS, MAX_EQUIVALENT = 2, 3, 20, 0.05
 MUTANT_SECONDS = 3.0
@@ -56,10 +57,10 @@ def _audit(
 ) -> Report:
     hidden, public = grade.hidden(exercise.name), grade.public(exercise.name)
     problems = []
-    verdict = grade.judge_exercise(topic, exercise, solved[exercise.name], pool)
+    verdict = grade.judge_exercise(topic, exercise, solved[exercise.name], pool, notebook=solved)
     if verdict.status != "passed":
         problems.append(f"the solution is {verdict.status}: {verdict.advice}")
-    verdict = grade.judge_exercise(topic, exercise, released[exercise.name], pool)
+    verdict = grade.judge_exercise(topic, exercise, released[exercise.name], pool, notebook=released)
     if (verdict.status, verdict.points) != ("not_attempted", 0.0):
         problems.append(f"the release is {verdict.status} with {verdict.points:g} points")
     problems += [
@@ -71,7 +72,7 @@ def _audit(
         f"T line {trap!r} has no case" for trap in exercise.traps if trap not in {c.trap for c in hidden.cases}
     ]
     for style, source in answers.items():
-        verdict = _judge_source(topic, exercise, source, pool, hidden, 10.0)
+        verdict = _judge_source(topic, exercise, source, pool, hidden, exercise.seconds)
         if verdict.status != "passed":
             problems.append(
                 f"the right answer {style!r} is {verdict.status}: {verdict.misconception} {verdict.findings[0].text if verdict.findings else verdict.advice}"
@@ -80,17 +81,18 @@ def _audit(
         problems.append(f"has {len(answers)} right answers of other people, {MIN_ANSWERS} are needed")
     if len(exercise.misconceptions) < MIN_MISCONCEPTIONS:
         problems.append(f"has {len(exercise.misconceptions)} misconceptions, {MIN_MISCONCEPTIONS} are needed")
-    made = mutants(exercise, hidden)
+    made = [] if exercise.scored else mutants(exercise, hidden)
+    seconds = max(MUTANT_SECONDS, exercise.seconds if companions(hidden) else 0.0)
     survivors = [
         m.change
         for m in made
-        if _judge_source(topic, exercise, m.source, pool, hidden, MUTANT_SECONDS, explain=False).status == "passed"
+        if _judge_source(topic, exercise, m.source, pool, hidden, seconds, explain=False).status == "passed"
     ]
     listed = dict(exercise.equivalent_mutants)
     problems += [f"mutant survives: {change}" for change in survivors if change not in listed]
     problems += [f"listed as equivalent but refused or gone: {change}" for change in listed if change not in survivors]
     equivalent = sum(change in listed for change in survivors)
-    if len(made) < MIN_MUTANTS:
+    if len(made) < MIN_MUTANTS and not exercise.scored:
         problems.append(f"has {len(made)} mutants, {MIN_MUTANTS} are needed")
     if equivalent > MAX_EQUIVALENT * len(made):
         problems.append(f"{equivalent} of {len(made)} mutants are listed as equivalent, more than {MAX_EQUIVALENT:.0%}")
@@ -119,13 +121,19 @@ def misconception_problems(exercise: Exercise, sheet: Sheet, kind: str = "hidden
 def _judge_source(
     topic: Topic, exercise: Exercise, source: str, pool: Pool, sheet: Sheet, seconds: float, *, explain: bool = True
 ) -> Verdict:
-    """The verdict on a bare source, which may call the topic's other exercises (the library's are lent, but never the exercise itself)."""
+    """The verdict on a bare source, which may call the topic's other exercises (the library's are lent, but never the exercise itself).
+
+    What the scripts call besides and the source does not define stands before it, from the library, in the same namespace.
+    """
+    partners = [n for n in companions(sheet) if not re.search(rf"^(def|class) {n}\b", source, re.M)]
     lent = tuple(n for n in topic.names if n != exercise.name and n not in exercise.absent and f"{n}(" in source)
     modules = library.modules_for(topic, exercise, lent)
     loans = [("library", f"from class4lib.{topic.name} import {n}") for n in lent]
     if modules is None:
         modules, loans = library.modules_for(topic, exercise) or {}, []
     basics = ("set-up", "from class4lib.basics import *")
+    if partners:
+        loans = [("library", library.only(topic.name, frozenset(partners))[0]), *loans]
     run = pool.run(
         Job(
             modules,

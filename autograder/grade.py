@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import class4lib
@@ -13,7 +14,7 @@ from autograder import course, library, sheets
 from autograder.collect import Found, Submission, Unreadable, collect
 from autograder.run.client import Job, MachineFault, Pool, Run
 from autograder.spec import Exercise, Topic
-from class4lib.judging import Record, Sheet, Verdict, judge, unattempted
+from class4lib.judging import Record, Sheet, Verdict, companions, judge, unattempted
 
 SheetOf = Callable[[str], Sheet]
 
@@ -140,7 +141,7 @@ def judge_submission(
 
     def one(exercise: Exercise) -> Verdict:
         progress(exercise.name)
-        return judge_exercise(topic, exercise, submission.found[exercise.name], pool, sheet_of)
+        return judge_exercise(topic, exercise, submission.found[exercise.name], pool, sheet_of, submission.found)
 
     verdicts = tuple(map(one, topic.exercises))
     status = "unjudged" if any(v.status == "unjudged" for v in verdicts) else "graded"
@@ -159,13 +160,28 @@ def verdict_key(submission: Submission) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
-def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, sheet_of: SheetOf = hidden) -> Verdict:
-    """Judge one exercise: with the student's own definitions, and where it fails and calls others, with the library's version of those."""
+def judge_exercise(
+    topic: Topic,
+    exercise: Exercise,
+    found: Found,
+    pool: Pool,
+    sheet_of: SheetOf = hidden,
+    notebook: Mapping[str, Found] = MappingProxyType({}),
+) -> Verdict:
+    """Judge one exercise: with the student's own definitions, and where it fails and calls others, with the library's version of those.
+
+    notebook: what was found of the others, for exercises that are judged together (train by what predict makes of its model).
+    """
     sheet = sheet_of(exercise.name)
     if found.status == "absent":
         return unattempted(sheet, f"The notebook defines no {exercise.name}: neither its own cell nor any other does.")
     if found.status == "stub":
         return unattempted(sheet)
+    found, missing = _with_companions(sheet, found, notebook)
+    if missing:
+        return unattempted(
+            sheet, f"{exercise.name} is judged together with {' and '.join(missing)}, which cannot be called yet."
+        )
     if found.status == "syntax":
         return Verdict(
             sheet.name,
@@ -182,8 +198,8 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
         lent = library.lendable(topic, exercise, found.uses)
         if verdict.status in ("failed", "partial", "not_attempted") and lent:
             again = _judged(topic, exercise, found, pool, sheet, lent)
-            if again is not None and _passed(again) >= _passed(verdict):
-                helped = _passed(again) > _passed(verdict)
+            if again is not None and _worth(again) >= _worth(verdict):
+                helped = _worth(again) > _worth(verdict)
                 note = (
                     f"Judged with the library's {' and '.join(lent)}, which this answer calls: the notebook's own would have cost it points twice. "
                     if helped
@@ -215,8 +231,17 @@ def judge_exercise(topic: Topic, exercise: Exercise, found: Found, pool: Pool, s
     return verdict
 
 
-def _passed(verdict: Verdict) -> int:
-    return sum(t.passed for t in verdict.tiers)
+def _worth(verdict: Verdict) -> tuple[int, float]:
+    return sum(t.passed for t in verdict.tiers), verdict.points
+
+
+def _with_companions(sheet: Sheet, found: Found, notebook: Mapping[str, Found]) -> tuple[Found, list[str]]:
+    """What was found, with the definitions of the exercises that the sheet's scripts call besides; and the names of those that are not there."""
+    others = [notebook[n] for n in companions(sheet) if n in notebook]
+    missing = [o.name for o in others if o.status != "written"]
+    units = [u for o in others for u in o.units if u not in found.units]
+    uses = {u for o in (found, *others) for u in o.uses} - {found.name, *(o.name for o in others)}
+    return replace(found, units=(*found.units, *dict.fromkeys(units)), uses=tuple(sorted(uses))), missing
 
 
 def _judged(
@@ -228,7 +253,14 @@ def _judged(
     loans = tuple((f"library {name}", f"from class4lib.{topic.name} import {name}") for name in lent)
     seed = int.from_bytes(hashlib.sha256(exercise.name.encode()).digest()[:4], "big")
     run = pool.run(
-        Job(modules, (*found.units, *loans), tuple(c.script for c in sheet.cases), seed=seed, torch=exercise.torch)
+        Job(
+            modules,
+            (*found.units, *loans),
+            tuple(c.script for c in sheet.cases),
+            wall_seconds=exercise.seconds,
+            seed=seed,
+            torch=exercise.torch,
+        )
     )
     outcomes = [[_quiet(r) for r in records] for records in run.outcomes]
     return _with_failures(exercise, run, judge(sheet, outcomes, run.end))

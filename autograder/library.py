@@ -55,7 +55,7 @@ def modules_for(topic: Topic, exercise: Exercise, lent: Iterable[str] = ()) -> d
     """
     absent = frozenset(exercise.absent) | {exercise.name}
     modules = {
-        f"class4lib.{m}": without(m, absent) for m in (*ALWAYS, *course.earlier_topics(topic.name)) if _exists(m)
+        f"class4lib.{m}": without(m, absent) for m in (*ALWAYS, *exercise.modules, *course.earlier_topics(topic.name)) if _exists(m)
     }
     kept = frozenset((*exercise.may_use, *lent))
     if kept:

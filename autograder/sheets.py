@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import secrets
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -88,7 +89,12 @@ def _mistake(exercise: Exercise, sheet: Sheet, name: str, advice: str, wrong: An
 def _records(exercise: Exercise, function: Any, steps: Sequence[Step]) -> list[Record]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return run_script({exercise.name: function}, steps)
+        return run_script({**_topic_of(exercise), exercise.name: function}, steps)
+
+
+def _topic_of(exercise: Exercise) -> dict[str, Any]:
+    """The library's module of an exercise: a script may call its other functions."""
+    return vars(sys.modules[exercise.reference.__module__])
 
 
 @functools.cache

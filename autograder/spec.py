@@ -69,6 +69,9 @@ class Exercise:
         may_use: names of this topic's exercises whose library version may be called while this one is judged.
         absent: names from basics or earlier topics that would be the answer and are withheld.
         torch: written with tensors; judged in the worker that has PyTorch, by steps of op "torch".
+        modules: library modules outside the topics that the answer may import, such as training.
+        seconds: of processor and wall time for all cases together, where 10 are too few.
+        scored: judged on a scale, where any recipe that does well is right: changes of the source are no mutants then.
         equivalent_mutants: description of a generated mutant -> reason why it is right too.
     """
 
@@ -85,6 +88,9 @@ class Exercise:
     may_use: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     torch: bool = False
+    modules: tuple[str, ...] = ()
+    seconds: float = 10.0
+    scored: bool = False
     equivalent_mutants: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -6,7 +6,7 @@ and NumPy only, nothing of class4lib but its two neighbours `values` and `double
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Step:
     op: "call" calls `target` (a name, or "variable.method") with args and kwargs; "get" reads "variable.attribute"; "shift" adds args[0]
     in place to every array inside the variable `target`, so that an alias or a shallow copy shows; "torch" calls `target` with every array
     as a tensor (float arrays with requires_grad) and records {"y": result, "grads": [d sum(args[-1] * y) / d each float array]}: args[-1] is dy.
+    "keep" is a call whose result is not recorded: a model, which nobody compares.
     save: keep the result as a variable of the script under this name.
     """
 
@@ -47,11 +48,12 @@ class Step:
 
 
 class _Context:
-    """What doubles may use while a script runs: its variables, and the log of calls."""
+    """What doubles may use while a script runs: its variables, the log of calls, and what must be undone at its end."""
 
     def __init__(self) -> None:
         self.variables: dict[str, Any] = {}
         self.log: list[Any] = []
+        self.undo: list[Callable[[], None]] = []
 
 
 def run_script(namespace: dict[str, Any], script: Iterable[Step]) -> list[dict[str, Any]]:
@@ -62,17 +64,21 @@ def run_script(namespace: dict[str, Any], script: Iterable[Step]) -> list[dict[s
         generator moved, "log": calls of doubles in this step}, or {"error": type, "message": str, "line": in the cell or None, "cell": label}.
     """
     context, records = _Context(), []
-    for step in script:
-        context.log = []
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                records.append(_run_step(namespace, context, step))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a student's SystemExit is a mistake, not the end of the judge
-            records.append({**describe_error(error), "log": to_tree(context.log)})
-            break
+    try:
+        for step in script:
+            context.log = []
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    records.append(_run_step(namespace, context, step))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a student's SystemExit is a mistake, not the end of the judge
+                records.append({**describe_error(error), "log": to_tree(context.log)})
+                break
+    finally:
+        for undo in context.undo:
+            undo()
     return records
 
 
@@ -85,7 +91,7 @@ def _run_step(namespace: dict[str, Any], context: _Context, step: Step) -> dict[
     moved = np.random.get_state(legacy=True)[1:3]  # type: ignore[index]
     if step.save:
         context.variables[step.save] = result
-    value = to_tree(result)
+    value = None if step.op == "keep" else to_tree(result)
     after = [to_tree(a) for a in args], {k: to_tree(v) for k, v in kwargs.items()}
     changed: list[Any] = [i for i, (a, b) in enumerate(zip(before[0], after[0], strict=True)) if not same(a, b)]
     changed += [k for k in kwargs if not same(before[1][k], after[1][k])]

@@ -8,14 +8,14 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from class4lib import feedback
 from class4lib.calls import run_script
 from class4lib.guards import withheld
-from class4lib.judging import Sheet, Verdict, judge, unattempted
+from class4lib.judging import Sheet, Verdict, companions, judge, unattempted
 from class4lib.public import public_sheet
 
 __all__ = ["CheckFailed", "check", "hint", "progress"]
@@ -56,15 +56,16 @@ def check(name: str, function: Callable[..., Any] | None = None) -> None:
         LookupError: no exercise has that name.
     """
     sheet = public_sheet(name)
-    given = function if function is not None else sys._getframe(1).f_globals.get(name)
-    verdict = _practise(sheet, given)
+    notebook = sys._getframe(1).f_globals
+    given = function if function is not None else notebook.get(name)
+    verdict = _practise(sheet, given, {n: notebook[n] for n in companions(sheet) if n in notebook})
     _remember(verdict)
     _show(verdict)
     if verdict.status != "passed":
         raise CheckFailed(verdict)
 
 
-def _practise(sheet: Sheet, function: Any) -> Verdict:
+def _practise(sheet: Sheet, function: Any, others: Mapping[str, Any]) -> Verdict:
     if function is None:
         return unattempted(sheet, f"This notebook defines no {sheet.name} yet: run the cell above that begins it.")
     if not callable(function):
@@ -86,7 +87,7 @@ def _practise(sheet: Sheet, function: Any) -> Verdict:
             f"{sheet.name} is yours to write: this is the library's.",
         )
     with withheld(sheet.name):
-        return judge(sheet, [run_script({sheet.name: function}, case.script) for case in sheet.cases])
+        return judge(sheet, [run_script({**others, sheet.name: function}, case.script) for case in sheet.cases])
 
 
 def _show(verdict: Verdict) -> None:

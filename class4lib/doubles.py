@@ -1,6 +1,6 @@
 """Doubles: the generators and callables that stand in for real ones among an exercise's arguments, made where the call runs.
 
-Each maker gets the script's context (`variables`, `log`) and its own parameters. A callable logs its calls: the judge reads what was asked
+Each maker gets the script's context (`variables`, `log`, `undo`) and its own parameters. A callable logs its calls: the judge reads what was asked
 of it. This is the one registry; a topic that needs a new double adds a maker here. Standard library and NumPy only (see calls.py).
 """
 
@@ -8,6 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+try:
+    from class4lib.counting import Counter, counted, keep_count
+except ImportError:  # in the worker, where there is no package of that name
+    from counting import Counter, counted, keep_count  # type: ignore[no-redef]
 
 DOUBLES: dict[str, Callable[..., Any]] = {}
 
@@ -84,3 +89,18 @@ def relu_net(context: Any, weights: list[Any], skip: bool = False) -> Callable[[
         return y
 
     return f
+
+
+@double
+def counted_rows(context: Any, rows: np.ndarray, passes: float, budget: str = "budget") -> np.ndarray:
+    """Data (N, D) as floats that counts the passes over it; all data of one script with the same budget share a counter.
+
+    The first data made for a budget says how many rows a pass has. What was spent by the end of a step stands in its log.
+    """
+    if budget not in context.variables:
+        context.variables[budget] = Counter(len(rows), passes)
+        context.undo.append(keep_count())
+    counter = context.variables[budget]
+    if not any(entry is counter.report for entry in context.log):
+        context.log.append(counter.report)
+    return counted(rows, counter)

@@ -24,7 +24,10 @@ NAMING_SHARE = (
 
 @dataclass(frozen=True)
 class Tier:
-    """A group of cases that carries points; it earns them only where every tier in `needs` is complete too."""
+    """A group of cases that carries points, earned where every case passes and every tier in `needs` is complete too.
+
+    Where all cases that fail have a share (a stated scale), the tier earns the mean share of its cases.
+    """
 
     name: str
     title: str
@@ -84,6 +87,7 @@ class Failure:
     """Why a case failed. code: the kind of failure (a property judge's own code, or error, contract kinds, value); step: which of the script.
 
     advice: of a judge of properties, one thing to try where no named mistake fits; like every advice it holds no hidden value.
+    share: of a judge with a stated scale, the share of the tier that is earned all the same; None: nothing is.
     """
 
     code: str
@@ -91,6 +95,7 @@ class Failure:
     step: int = 0
     mismatches: tuple[Mismatch, ...] = ()
     advice: str = ""
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,17 @@ _ENDS = {
     ),
 }
 
+
+def companions(sheet: Sheet) -> tuple[str, ...]:
+    """The other functions of the student's that the scripts of a sheet call: train is judged by what predict makes of its model."""
+    found = []
+    for case in sheet.cases:
+        own = {sheet.name, *(s.save for s in case.script if s.save)}
+        names = (s.target.partition(".")[0] for s in case.script if s.op in ("call", "keep", "torch"))
+        found += [n for n in names if n not in own]
+    return tuple(dict.fromkeys(found))
+
+
 Judge = Callable[[Case, Sequence[Record], Sheet], "Failure | None"]
 JUDGES: dict[str, Judge] = {}
 
@@ -172,7 +188,7 @@ def raised(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | Non
 def changed_inputs(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | None:
     """The failure of a step that changed an argument in place or moved NumPy's global generator, or None."""
     for i, record in enumerate(records):
-        if record.get("changed") and case.script[i].op in ("call", "torch"):
+        if record.get("changed") and case.script[i].op in ("call", "keep", "torch"):
             names = [
                 p
                 if isinstance(p, str)
@@ -195,7 +211,7 @@ def equal(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | None
         return failure
     for i, (record, expected) in enumerate(zip(records, case.expected, strict=True)):
         if (
-            case.script[i].op == "shift"
+            case.script[i].op in ("shift", "keep")
             or case.options.get("ignore_value")
             or (case.script[i].save and case.script[i].op == "call" and case.script[i].target == sheet.name)
         ):
@@ -257,23 +273,28 @@ def unattempted(sheet: Sheet, advice: str = "") -> Verdict:
 
 def _tier_verdicts(sheet: Sheet, failures: Sequence[Failure | None]) -> tuple[TierVerdict, ...]:
     gate = all(f is None or f.code not in ("changed", "dtype") for f in failures)
-    passed = {
-        t.name: [f is None for c, f in zip(sheet.cases, failures, strict=True) if c.tier == t.name] for t in sheet.tiers
-    }
+    of = {t.name: [f for c, f in zip(sheet.cases, failures, strict=True) if c.tier == t.name] for t in sheet.tiers}
+    passed = {name: [f is None for f in found] for name, found in of.items()}
     verdicts = []
     for tier in sheet.tiers:
-        earns = gate and all(passed[tier.name]) and all(all(passed[n]) for n in tier.needs)
+        earns = gate and all(all(passed[n]) for n in tier.needs)
         verdicts.append(
             TierVerdict(
                 tier.name,
                 tier.title,
-                tier.points if earns else 0.0,
+                round(tier.points * _share(of[tier.name]), 2) if earns else 0.0,
                 tier.points,
                 sum(passed[tier.name]),
                 len(passed[tier.name]),
             )
         )
     return tuple(verdicts)
+
+
+def _share(failures: Sequence[Failure | None]) -> float:
+    """The share of a tier that its cases earn: all or nothing, unless every failure stands on a scale."""
+    shares = [1.0 if f is None else f.share for f in failures]
+    return 0.0 if any(s is None for s in shares) else float(np.mean([s for s in shares if s is not None]))
 
 
 def _explain(

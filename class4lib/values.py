@@ -71,7 +71,7 @@ class _Copier:
         if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
             value = value.detach().cpu().numpy()
         if isinstance(value, np.ndarray | np.generic):
-            return self.copy_array(np.asarray(value), depth)
+            return self.copy_array(value.view(np.ndarray) if isinstance(value, np.ndarray) else np.asarray(value), depth)
         return Other(type(value).__name__)
 
     def copy_array(self, value: np.ndarray, depth: int) -> Any:

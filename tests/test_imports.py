@@ -30,6 +30,7 @@ WORKER = (
     "autograder/run/jail.py",
     "class4lib/values.py",
     "class4lib/calls.py",
+    "class4lib/counting.py",
     "class4lib/doubles.py",
 )
 
@@ -86,7 +87,7 @@ def topic_faults(topic: str, source: str) -> set[str]:
 
 def worker_faults(source: str) -> set[str]:
     """What is no standard library, NumPy, neighbour of the worker; torch where it is asked for, inside a function."""
-    neighbours = {"values", "calls", "doubles", "jail"}
+    neighbours = {"values", "calls", "counting", "doubles", "jail"}
     packages = {n.split(".")[0] for n in imports(source)} - {"class4lib"}
     from_library = ours(imports(source), "class4lib") - neighbours
     return (

@@ -325,9 +325,10 @@ class Jail:
         self._prctl(_GET_NO_NEW_PRIVS, 0)  # look the functions up now: a child would pay for it
         self._capabilities()
 
-    def enter(self) -> str:
+    def enter(self, cpu_seconds: int | None = None) -> str:
         """Lock the calling process in for good, as far as this machine can, and say how far that was.
 
+        cpu_seconds: instead of the limits' own, for an answer that is known to need more.
         Call it while the process has one thread; it dies with the thread that forked it.
         """
         landlock = seccomp = False
@@ -338,7 +339,7 @@ class Jail:
             self._prctl(_DUMPABLE, 0)
             landlock = self._restrict_files()
         if resource is not None:
-            self._limit(tasks)
+            self._limit(tasks, cpu_seconds or self.limits.cpu_seconds)
         if _MACHINE is not None:
             self._drop_capabilities()
             seccomp = self._prctl(_SECCOMP, 2, self._filters[landlock])  # last: it refuses what was just done
@@ -380,9 +381,9 @@ class Jail:
             os.close(beneath)
         return ruleset
 
-    def _limit(self, tasks: int) -> None:
+    def _limit(self, tasks: int, cpu_seconds: int) -> None:
         limits = self.limits
-        _lower("RLIMIT_CPU", limits.cpu_seconds, limits.cpu_seconds + 1)
+        _lower("RLIMIT_CPU", cpu_seconds, cpu_seconds + 1)
         _lower("RLIMIT_AS", limits.memory_bytes)
         _lower("RLIMIT_FSIZE", limits.file_bytes)
         _lower("RLIMIT_NOFILE", limits.open_files)

@@ -2,7 +2,7 @@
 
     python -I -S worker.py LIBRARY SITE [torch]
 
-LIBRARY is the folder of values.py, doubles.py and calls.py, SITE the one that holds numpy. Requests and replies are frames on stdin and stdout:
+LIBRARY is the folder of values.py, counting.py, doubles.py and calls.py, SITE the one that holds numpy. Requests and replies are frames on stdin and stdout:
 eight bytes of length, then a packed value. A request holds sources and calls; no expected value, tolerance, reference or score ever comes here.
 A child writes a frame when the sources are defined and one for every case, so that what was done before a death counts.
 
@@ -11,6 +11,7 @@ Standard library and NumPy only; nothing of autograder or class4lib is imported 
 
 import importlib.abc
 import importlib.machinery
+import math
 import os
 import select
 import signal
@@ -219,7 +220,7 @@ def _child(job: dict[str, Any], writing: int, calls: Any, values: Any, enclosure
             os.dup2(null, fd)
         os.closerange(4, 1024)
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
-        enclosure.enter()
+        enclosure.enter(cpu_seconds=math.ceil(job["wall_seconds"]))
         out = os.fdopen(3, "wb", closefd=False)
         namespace = prepare(job["modules"], int(job["seed"]))
         write_frame(out, values.pack({"failures": calls.define(namespace, job["units"])}))
@@ -237,7 +238,7 @@ def prepare(modules: dict[str, str], seed: int) -> dict[str, Any]:
 
     import numpy
 
-    for name in ("calls", "values", "doubles", "jail", "__main__"):
+    for name in ("calls", "values", "doubles", "counting", "jail", "__main__"):
         sys.modules.pop(name, None)
     sys.meta_path.insert(0, Modules(modules))
     random.seed(seed)
