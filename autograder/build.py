@@ -26,6 +26,7 @@ from autograder.nbgrader_command import NbgraderError, nbgrader
 from autograder.parsing import parse
 from autograder.spec import Exercise, SpecError, Topic
 
+OVERVIEW = Path("solutions/overview.py")
 MARKERS = ("setup", "exercise", "check", "written")
 SOLUTION_ONLY = re.compile(r"^(Formula|Derivation):\n(?:(?:[ \t].*)?\n)*", re.M)
 RUBRIC = ("- **full**", "- **half**", "- **none**")
@@ -58,6 +59,25 @@ def build_notebook(topic: Topic) -> NotebookNode:
     for raw in text.cells:
         cells += _cells(topic, raw, setup_names)
     _check_complete(topic, cells)
+    return _notebook(cells, topic=topic.name, assignment=topic.assignment)
+
+
+def build_overview() -> NotebookNode:
+    """The overview of the course (solutions/overview.py) as a notebook, not executed. It has no exercises, so no marker may stand in it."""
+    text = jupytext.reads((course.root() / OVERVIEW).read_text(), fmt="py:percent")
+    marked = [k for c in text.cells for k in c.metadata if k not in ("tags", "lines_to_next_cell")]
+    if marked:
+        raise BuildError(f"overview: a cell is marked {marked[0]}; the overview has no exercises.")
+    return _notebook([_plain(c) for c in text.cells], topic="overview")
+
+
+def _plain(raw: NotebookNode) -> NotebookNode:
+    new = nbformat.v4.new_markdown_cell if raw.cell_type == "markdown" else nbformat.v4.new_code_cell
+    return new(raw.source, metadata={k: v for k, v in raw.metadata.items() if k == "tags"})
+
+
+def _notebook(cells: list[NotebookNode], **about: str) -> NotebookNode:
+    """The cells with ids of their own, and the notebook's metadata."""
     for i, cell in enumerate(cells):
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         cell["id"] = re.sub(r"[^a-zA-Z0-9-]", "-", f"{grade_id}" if grade_id else f"cell-{i:03d}")[:64]
@@ -66,7 +86,7 @@ def build_notebook(topic: Topic) -> NotebookNode:
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            "class4": {"topic": topic.name, "assignment": topic.assignment, "version": class4lib.__version__},
+            "class4": {**about, "version": class4lib.__version__},
         }
     )
     notebook.nbformat_minor = 5
@@ -105,8 +125,7 @@ def _cells(topic: Topic, raw: NotebookNode, setup_names: set[str]) -> list[Noteb
         return [_written(topic, markers["written"], raw.source)]
     if "setup" in markers:
         return [_code(raw.source, "setup", locked=True)]
-    new = nbformat.v4.new_markdown_cell if raw.cell_type == "markdown" else nbformat.v4.new_code_cell
-    return [new(raw.source, metadata=metadata)]
+    return [_plain(raw)]
 
 
 def _heading(exercise: Exercise) -> NotebookNode:
@@ -308,6 +327,15 @@ def build_solution(topic: Topic, *, force: bool = False) -> bool:
     notebook = execute(build_notebook(topic), solution_path(topic).parent)
     nbformat.write(notebook, solution_path(topic))
     return True
+
+
+def release_overview(*, force: bool = False) -> None:
+    """Write the executed overview where it is not fresh, and its release without outputs; it comes after the parts, whose public cases it lists."""
+    path, made = (course.root() / OVERVIEW).with_suffix(".ipynb"), build_overview()
+    bare = copy.deepcopy(made)
+    if force or not path.exists() or source_of(nbformat.read(path, as_version=4)) != source_of(made):
+        nbformat.write(execute(made, path.parent), path)
+    nbformat.write(bare, course.root() / "notebooks" / path.name)
 
 
 def release(assignment: str, *, force: bool = False) -> None:

@@ -75,7 +75,8 @@ def main() -> None:
 def release(assignment: str | None, force: bool) -> None:
     """Build solutions and student notebooks of ASSIGNMENT (all, if none is named).
 
-    Writes solutions/<assignment>/*.ipynb (executed), the public cases, and notebooks/<assignment>/*.ipynb by stock nbgrader.
+    Writes solutions/<assignment>/*.ipynb (executed), the public cases, and notebooks/<assignment>/*.ipynb by stock nbgrader; for all of them,
+    the overview of the course too.
     """
     from autograder import build
 
@@ -85,6 +86,9 @@ def release(assignment: str | None, force: bool) -> None:
         build.release(name, force=force)
         for topic in course.assignment_topics(name):
             click.echo(f"notebooks/{name}/{topic}.ipynb")
+    if not assignment:
+        build.release_overview(force=force)
+        click.echo("notebooks/overview.ipynb")
 
 
 @main.command()

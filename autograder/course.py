@@ -6,14 +6,9 @@ import os
 from pathlib import Path
 
 from autograder.spec import Exercise, SpecError, Topic
+from class4lib.overview import COURSE
 
-ASSIGNMENTS: dict[str, tuple[str, ...]] = {
-    "1_architectures": ("depth_vs_width", "vanishing_gradients", "residual_connections", "dense_and_highway"),
-    "2_regularization": ("dropout", "dropout_variants", "early_stopping", "data_augmentation"),
-    "3_losses": ("binary_cross_entropy", "softmax_cross_entropy", "regression_losses", "multi_label", "multi_task"),
-    "4_normalization": ("spectral_normalization", "batch_and_layer_norm"),
-    "5_attention_and_design": ("attention", "architecture_design", "capstone"),
-}
+ASSIGNMENTS: dict[str, tuple[str, ...]] = {part: tuple(topics) for part, topics in COURSE.items()}
 
 
 class UnknownNameError(LookupError):

@@ -220,3 +220,51 @@ def dots(
         ax.set_xscale("log")
     ax.set(xlabel=xlabel, title=title)
     return ax
+
+
+_BOX = (0.8, 0.62)  # width and height of a box, in columns
+
+
+def boxes(
+    ax: "Axes", columns: Mapping[str, Mapping[str, tuple[str, str, float]]], arrows: Sequence[tuple[str, str]]
+) -> "Axes":
+    """Boxes in columns, with arrows between them.
+
+    Args:
+        ax: where to draw; about 2.5 inches a column.
+        columns: title -> name -> (what the box says, a smaller note, the share of it that is filled).
+        arrows: pairs of names.
+    """
+    from textwrap import fill
+
+    from matplotlib.patches import Rectangle
+
+    (width, height), most, places = _BOX, max(map(len, columns.values())), {}
+    for i, (title, column) in enumerate(columns.items()):
+        x = float(i)
+        ax.text(x + width / 2, most + 0.15, title, ha="center", fontsize=11, weight="bold")
+        for row, (name, (text, note, share)) in enumerate(column.items()):
+            places[name] = (x, y) = (x, 0.86 * (most - 1 - row - (most - len(column)) / 2) + 0.86)
+            ax.add_patch(Rectangle((x, y), width, height, facecolor="white", edgecolor="0.4", zorder=2))
+            ax.add_patch(Rectangle((x, y), width * share, height, facecolor=COLOURS[4], alpha=0.6, zorder=2))
+            middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 3}
+            ax.text(x + width / 2, y + 0.39, fill(text, 21), fontsize=9, **middle)
+            ax.text(x + width / 2, y + 0.09, note, fontsize=7.5, color="0.35", **middle)
+    for start, end in arrows:
+        _arrow(ax, places[start], places[end])
+    ax.axis("off")
+    ax.set(xlim=(-0.02, len(columns) - 1 + width + 0.02), ylim=(0.75, most + 0.35))
+    return ax
+
+
+def _arrow(ax: "Axes", start: tuple[float, float], end: tuple[float, float]) -> None:
+    """From box to box: down inside a column (round what stands between), else from the right side to the left side."""
+    (x, y), (to_x, to_y), (width, height) = start, end, _BOX
+    if x == to_x and y - to_y < 1.2:
+        a, b, bend = (x + width / 2, y), (to_x + width / 2, to_y + height), 0.0
+    elif x == to_x:
+        a, b, bend = (x, y + 0.15), (to_x, to_y + height - 0.15), 0.35
+    else:
+        a, b, bend = (x + width, y + height / 2), (to_x, to_y + height / 2), -0.08
+    style = {"arrowstyle": "-|>", "linewidth": 1.3, "connectionstyle": f"arc3,rad={bend}", "shrinkA": 0, "shrinkB": 1}
+    ax.annotate("", b, a, arrowprops={**style, "color": COLOURS[int(x) % len(COLOURS)]}, zorder=1)
