@@ -18,7 +18,8 @@ from autograder.mutants import mutants
 from autograder.parsing import parse
 from autograder.run.client import Job, Pool
 from autograder.spec import Exercise, Topic
-from class4lib.judging import Sheet, Verdict, companions, judge
+from class4lib.cases import Sheet, Verdict
+from class4lib.judging import companions, judge
 
 MIN_MISCONCEPTIONS, MIN_ANSWERS, MIN_MUTANTS, MAX_EQUIVALENT = 2, 3, 20, 0.05
 MUTANT_SECONDS = 3.0

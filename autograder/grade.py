@@ -14,7 +14,8 @@ from autograder import course, library, sheets
 from autograder.collect import Found, Submission, Unreadable, collect
 from autograder.run.client import Job, MachineFault, Pool, Run
 from autograder.spec import Exercise, Topic
-from class4lib.judging import Record, Sheet, Verdict, companions, judge, unattempted
+from class4lib.cases import Record, Sheet, Verdict
+from class4lib.judging import companions, judge, unattempted
 
 SheetOf = Callable[[str], Sheet]
 
@@ -67,7 +68,7 @@ class NotebookVerdict:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "NotebookVerdict":
-        from class4lib.judging import TierVerdict
+        from class4lib.cases import TierVerdict
 
         exercises = tuple(
             Verdict(**{**e, "tiers": tuple(TierVerdict(**t) for t in e["tiers"]), "findings": ()})

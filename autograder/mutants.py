@@ -12,8 +12,8 @@ import numpy as np
 
 from autograder.parsing import parse
 from autograder.spec import Exercise
+from class4lib.cases import Sheet
 from class4lib.comparing import as_numbers, compare
-from class4lib.judging import Sheet
 
 MAX_FROM_SOURCE = 48
 ONE_VALUE = ("equal", "mask_backward")  # judges under which one value is right, so that any change of it is wrong

@@ -17,7 +17,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder import course, record
 from autograder.collect import Cell, Unreadable, read_cells
 from class4lib import feedback
-from class4lib.judging import Verdict
+from class4lib.cases import Verdict
 
 MAX_EXTRA_CELLS = 200
 MAX_SOURCE = 100_000

@@ -20,7 +20,8 @@ import class4lib.judges  # noqa: F401 (enters the judges that cases name)
 from autograder import course
 from autograder.spec import Exercise, SpecError, Topic
 from class4lib.calls import Step, run_script
-from class4lib.judging import JUDGES, Mistake, Record, Sheet
+from class4lib.cases import Mistake, Record, Sheet
+from class4lib.judging import JUDGES
 from class4lib.public import sheet_to_tree
 from class4lib.values import to_json
 

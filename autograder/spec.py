@@ -12,8 +12,8 @@ from typing import Any
 from numpy.random import Generator
 
 from class4lib.calls import Step
+from class4lib.cases import Case, Tier
 from class4lib.comparing import Tolerance
-from class4lib.judging import Case, Tier
 from class4lib.values import Double
 
 __all__ = [

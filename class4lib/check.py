@@ -14,8 +14,9 @@ from typing import Any
 
 from class4lib import feedback
 from class4lib.calls import run_script
+from class4lib.cases import Sheet, Verdict
 from class4lib.guards import withheld
-from class4lib.judging import Sheet, Verdict, companions, judge, unattempted
+from class4lib.judging import companions, judge, unattempted
 from class4lib.public import public_sheet
 
 __all__ = ["CheckFailed", "check", "hint", "progress"]

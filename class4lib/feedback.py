@@ -2,7 +2,7 @@
 
 from html import escape
 
-from class4lib.judging import Verdict
+from class4lib.cases import Verdict
 
 MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "not_attempted": "○", "unjudged": "?"}
 WORDS = {

@@ -13,6 +13,7 @@ import pytest
 
 import class4lib.judges  # noqa: F401 (enters the judges)
 from class4lib.calls import run_script
+from class4lib.cases import Case, Failure, Sheet
 from class4lib.judges.counts import (
     Ledger,
     bounds,
@@ -24,7 +25,7 @@ from class4lib.judges.counts import (
     upper_tail,
 )
 from class4lib.judges.distribution import ALPHA, SHARE, repeated_calls
-from class4lib.judging import JUDGES, Case, Failure, Sheet
+from class4lib.judging import JUDGES
 from class4lib.values import Double
 
 SIMULATIONS = int(os.environ.get("CLASS4_SIMULATIONS", "300"))

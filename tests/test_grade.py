@@ -13,7 +13,7 @@ from autograder import course, grade, library, record, sheets
 from autograder.grade import NotebookVerdict, judge_exercise, judge_notebook, judge_submission, verdict_key
 from autograder.record import HandIn, verdict_of
 from autograder.run.client import Job, MachineFault, Pool, Run
-from class4lib.judging import Verdict
+from class4lib.cases import Verdict
 from class4lib.values import to_json
 
 ASSIGNMENT, TOPIC = "3_losses", "softmax_cross_entropy"

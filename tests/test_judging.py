@@ -12,7 +12,8 @@ from autograder.audit import misconception_problems
 from autograder.spec import Exercise, Misconception, Tier, case, edge, values_and_edge
 from class4lib import feedback
 from class4lib.calls import Step, run_script
-from class4lib.judging import Case, Failure, Sheet, Verdict, judge, unattempted
+from class4lib.cases import Case, Failure, Sheet, Verdict
+from class4lib.judging import judge, unattempted
 
 Function = Callable[..., Any]
 
@@ -439,7 +440,8 @@ def test_a_misconception_that_passes_and_one_that_is_misnamed_are_found() -> Non
 
 
 def test_failures_of_a_property_judge_are_compared_by_their_code() -> None:
-    from class4lib.judging import JUDGES, Mistake
+    from class4lib.cases import Mistake
+    from class4lib.judging import JUDGES
 
     def positive(case: Case, records: Any, sheet: Sheet) -> Failure | None:
         value = records[0]["value"]

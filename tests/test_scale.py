@@ -10,7 +10,8 @@ from autograder.collect import Found
 from autograder.grade import _with_companions
 from autograder.spec import Case, Step, Tier, script
 from class4lib.calls import run_script
-from class4lib.judging import Sheet, companions, judge
+from class4lib.cases import Sheet
+from class4lib.judging import companions, judge
 from class4lib.values import Double
 
 rng = np.random.default_rng(0)

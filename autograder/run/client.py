@@ -20,7 +20,7 @@ import numpy as np
 
 import class4lib
 from class4lib.calls import Step
-from class4lib.judging import Record
+from class4lib.cases import Record
 from class4lib.values import ValueFormatError, pack, to_tree, unpack
 
 WALL_SECONDS = 10.0

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import compare
-from class4lib.judging import Case, Failure, Record, Sheet, changed_inputs, judge_as, raised
+from class4lib.judging import changed_inputs, judge_as, raised
 
 WITHIN = 1e-6
 

@@ -28,10 +28,11 @@ import numpy as np
 from numpy import ndarray
 
 from class4lib.calls import Step
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import Tolerance, as_numbers, close, compare
 from class4lib.doubles import DOUBLES
 from class4lib.judges.counts import Ledger, agreements, bounds, call_agreements, central
-from class4lib.judging import Case, Failure, Record, Sheet, judge_as, raised
+from class4lib.judging import judge_as, raised
 from class4lib.values import Double
 
 ALPHA = 1e-9  # chance of refusing a right answer, per exercise, all its cases together

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import as_numbers, compare, kind_of
-from class4lib.judging import Case, Failure, Record, Sheet, changed_inputs, judge_as, raised
+from class4lib.judging import changed_inputs, judge_as, raised
 
 WITHIN = 1e-9  # of the largest value drawn, or of 1
 TWO_LISTS = "Return two lists of the same length, `return weights, biases`: a matrix and a vector for every layer, the output layer included."

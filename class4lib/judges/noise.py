@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import as_numbers
 from class4lib.judges.counts import Ledger, agreements, call_agreements, even_chi_square
 from class4lib.judges.distribution import ALPHA, SHARE, arguments, contract, only_from_rng, split
 from class4lib.judges.distribution import CODES as SHARED_CODES
-from class4lib.judging import Case, Failure, Record, Sheet, judge_as, raised
+from class4lib.judging import judge_as, raised
 
 _SHARED = ("global state", "not repeatable", "same every call", "not advanced", "few seeds", "dependent calls")
 CODES = {code: SHARED_CODES[code] for code in _SHARED} | {

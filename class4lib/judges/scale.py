@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import as_numbers
-from class4lib.judging import Case, Failure, Record, Sheet, changed_inputs, judge_as, raised
+from class4lib.judging import changed_inputs, judge_as, raised
 
 SHAPE = "predict returns one integer label per row of x: the index of the row's largest score."
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import compare
-from class4lib.judging import Case, Failure, Record, Sheet, changed_inputs, judge_as, raised
+from class4lib.judging import changed_inputs, judge_as, raised
 
 CLOSE = 1e-8  # beside what the gap leaves: the cases' steps are many enough for it
 START = 1e5  # the start may lean away from the leading vector by this tangent: fewer than one draw in ten thousand leans more

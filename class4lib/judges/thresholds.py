@@ -10,8 +10,9 @@ from fractions import Fraction
 import numpy as np
 from numpy import ndarray
 
+from class4lib.cases import Case, Failure, Record, Sheet
 from class4lib.comparing import as_numbers, kind_of
-from class4lib.judging import Case, Failure, Record, Sheet, changed_inputs, judge_as, raised
+from class4lib.judging import changed_inputs, judge_as, raised
 
 GRIDS = (
     9,

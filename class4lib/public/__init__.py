@@ -13,8 +13,8 @@ import numpy as np
 
 import class4lib.judges  # noqa: F401 (enters the judges that sheets name)
 from class4lib.calls import Step
+from class4lib.cases import Case, Failure, Mistake, Sheet, Tier
 from class4lib.comparing import Tolerance
-from class4lib.judging import Case, Failure, Mistake, Sheet, Tier
 from class4lib.values import from_json
 
 

@@ -10,8 +10,9 @@ from class4lib import binary_cross_entropy
 from class4lib import multi_label as lib
 from class4lib.basics import sigmoid
 from class4lib.calls import Step
+from class4lib.cases import Case, Sheet
 from class4lib.gradcheck import GradientError, check_gradient
-from class4lib.judging import JUDGES, Case, Sheet
+from class4lib.judging import JUDGES
 from tests.oracles import multi_label as torch_lib
 
 REDUCTIONS = ["mean", "sum", "none"]

@@ -5,9 +5,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from class4lib import regression_losses as lib
 from class4lib.calls import Step
+from class4lib.cases import Case, Sheet
 from class4lib.gradcheck import GradientError, check_gradient
 from class4lib.judges.attains import least_loss, minimisers
-from class4lib.judging import Case, Sheet
 from tests.oracles import regression_losses as torch_lib
 
 REDUCTIONS = ["mean", "sum", "none"]
