@@ -151,7 +151,11 @@ def _general(
             f"{sheet.name} gives zeros where other values are expected: is what you computed what you return?",
         )
     parts = sorted({m.part.split("[")[0] for f in failures if f is not None for m in f.mismatches if m.part})
-    which = f"{' and '.join(parts)} differ" if sheet.returns and parts and parts != [""] else "the values differ"
+    which = (
+        f"{' and '.join(parts)} {'differ' if len(parts) > 1 else 'differs'}"
+        if sheet.returns and parts and parts != [""]
+        else "the values differ"
+    )
     return (
         "",
         f'{which} from what is expected; no common mistake fits. check("{sheet.name}") shows a small case: work it through by hand, line by line.',
@@ -184,11 +188,12 @@ def _pattern(
                 and bool(close(expected.T, got, case.tolerance).all())
             )
             ratios.append((_ratio(expected, got, case.tolerance), n))
-    which = " and ".join(sorted(p for p in parts if p)) or "the result"
+    named = sorted(p for p in parts if p)
+    which, is_, has = " and ".join(named) or "the result", *(("are", "have") if len(named) > 1 else ("is", "has"))
     if all(transposed):
         return (
             "transposed",
-            f"{which} is the transpose of what is expected: swap the factors of the product, or put the .T on the other one.",
+            f"{which} {is_} the transpose of what is expected: swap the factors of the product, or put the .T on the other one.",
         )
     known = [(r, n) for r, n in ratios if r is not None]
     if len(known) < len(ratios):
@@ -196,24 +201,24 @@ def _pattern(
     if all(abs(r + 1) < 1e-6 for r, _ in known):
         return (
             "sign",
-            f"{which} has the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice.",
+            f"{which} {has} the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice.",
         )
     several = len({n for _, n in known}) > 1
     if several and all(abs(r - n) < 1e-6 * n for r, n in known):
         return (
             "1/N missing",
-            f"{which} is N times what is expected, N the number of examples: the mean over the batch divides by N.",
+            f"{which} {is_} N times what is expected, N the number of examples: the mean over the batch divides by N.",
         )
     if several and all(abs(r * n - 1) < 1e-6 for r, n in known):
         return (
             "1/N too many",
-            f"{which} is 1/N of what is expected, N the number of examples: something was divided by N that should not be, or divided twice.",
+            f"{which} {is_} 1/N of what is expected, N the number of examples: something was divided by N that should not be, or divided twice.",
         )
     first = known[0][0]
     if all(abs(r - first) < 1e-6 * abs(first) for r, _ in known):
         return (
             "constant factor",
-            f"{which} is {first:.6g} times what is expected, everywhere: a constant factor is lost or one too many.",
+            f"{which} {is_} {first:.6g} times what is expected, everywhere: a constant factor is lost or one too many.",
         )
     return None
 

@@ -299,8 +299,12 @@ def test_a_pattern_names_the_part_it_stands_in() -> None:
         == "product has the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice."
     )
     assert (
+        judged(lambda x: (-x - 1, -2 * x), made).advice
+        == "product and total have the opposite sign of what is expected, every entry of it: look for a minus that was lost or written twice."
+    )
+    assert (
         judged(lambda x: (x + 1, np.cos(x)), made).advice
-        == 'product differ from what is expected; no common mistake fits. check("_both") shows a small case: work it through by hand, line by line.'
+        == 'product differs from what is expected; no common mistake fits. check("_both") shows a small case: work it through by hand, line by line.'
     )
 
 
