@@ -3,6 +3,8 @@
 Shapes: T queries, S keys, leading axes of queries, keys and values are equal. Masks are boolean, True keeps; a mask broadcasts to
 (..., T, S). A query all of whose keys are masked gives 0 and passes no gradient (a plain softmax over -inf gives NaN).
 """
+from typing import Any
+
 import numpy as np
 from numpy import ndarray
 
@@ -97,8 +99,7 @@ def attention_weights(energies: ndarray, mask: ndarray | None = None) -> ndarray
         energies = np.where(mask, energies, -np.inf)
     peak = energies.max(axis=-1, keepdims=True)  # (..., T, 1), -inf where every key is masked
     shares = np.exp(energies - np.where(np.isneginf(peak), 0.0, peak))  # exp(-inf) = 0: never -inf - -inf
-    total = shares.sum(axis=-1, keepdims=True)
-    return shares / np.where(total == 0, 1.0, total)
+    return shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1.0)  # the largest share is 1, so a sum below 1 is that of no key at all
 
 
 @guarded(s=array("N T A", nonempty=True), h=array("N S B", nonempty=True), W=array("A M"), U=array("B M"), v=array("M"))
@@ -204,7 +205,8 @@ def causal_mask(n: int) -> ndarray:
 
     Source: Vaswani et al. 2017, section 3.2.3.
     """
-    return np.tri(n, dtype=bool)
+    positions = np.arange(n)
+    return positions[:, None] >= positions
 
 
 @guarded(
@@ -255,3 +257,34 @@ def positional_encoding(n: int, d: int) -> ndarray:
     """
     angles = np.arange(n)[:, None] / 10000.0 ** (np.arange(0, d, 2) / d)  # (n, d / 2), radians
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(n, d)
+
+
+def multi_head_attention_in_torch(x: Any, W_q: Any, W_k: Any, W_v: Any, W_o: Any, n_heads: int, mask: Any = None) -> Any:
+    """multi_head_attention in PyTorch's tensor operations, differentiable in x and all four projections.
+
+    Args:
+        x: (N, T, D) float64 tensor.
+        W_q, W_k, W_v, W_o: (D, D) float64 tensors, used as x @ W.
+        n_heads: divides D; head m has the columns m D / n_heads to (m + 1) D / n_heads - 1 of the projections.
+        mask: boolean tensor (T, T) or (N, T, T), True KEEPS, the same for every head; None keeps all.
+
+    Returns:
+        (N, T, D) tensor. A query without any key gives 0 and passes no gradient; no gradient may become NaN.
+
+    Formula:
+        concatenate_m softmax(Q_m K_m' / sqrt(D / n_heads)) V_m, times W_o. The masked energies get a number that is very low, but finite,
+        and their weights are set to 0 afterwards: softmax over -inf alone is NaN, and its backward multiplies by that NaN.
+
+    Source: Vaswani et al. 2017, section 3.2.2.
+    """
+    import torch
+
+    N, T, D = x.shape
+    Q, K, V = ((x @ W).reshape(N, T, n_heads, D // n_heads).transpose(1, 2) for W in (W_q, W_k, W_v))  # (N, heads, T, D / heads)
+    energies = Q @ K.transpose(-1, -2) / (D // n_heads) ** 0.5  # (N, heads, T, T)
+    if mask is None:
+        probs = torch.softmax(energies, dim=-1)
+    else:
+        keep = mask.expand(N, T, T)[:, None]  # (N, 1, T, T): one for all heads
+        probs = torch.softmax(energies.masked_fill(~keep, torch.finfo(x.dtype).min), dim=-1) * keep
+    return (probs @ V).transpose(1, 2).reshape(N, T, D) @ W_o

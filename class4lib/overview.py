@@ -46,7 +46,7 @@ COURSE: dict[str, dict[str, Entry]] = {
         "batch_and_layer_norm": Entry("Batch and layer normalisation", 149, 10, ("vanishing_gradients", "data_augmentation")),
     },
     "5_attention_and_design": {
-        "attention": Entry("Attention", 100, 0, ("softmax_cross_entropy",)),
+        "attention": Entry("Attention", 103, 0, ("vanishing_gradients", "softmax_cross_entropy")),
         "architecture_design": Entry("Architecture design", 100, 0, ("residual_connections", "data_augmentation")),
         "capstone": Entry("Capstone", 100, 0, ("attention", "architecture_design", "batch_and_layer_norm", "dropout", "early_stopping")),
     },

@@ -1,6 +1,7 @@
 """attention: the library against PyTorch, central differences, invariants, masks, extremes and bad input."""
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from class4lib import attention as lib
@@ -204,6 +205,23 @@ def test_no_input_is_changed_and_float32_stays(rng):
     small = [a.astype(np.float32) for a in (dy, Q, K, V)]
     assert all(a.dtype == np.float32 for a in lib.scaled_dot_product_attention_backward(*small, mask))
     assert lib.multi_head_attention(small[2][..., :2], *np.ones((4, 2, 2), np.float32), 2).dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["none", "shared", "per example", "nobody"])
+@pytest.mark.parametrize("n_heads", [1, 2, 3])
+def test_heads_in_torch_give_the_same_and_pass_no_nan(n_heads, kind, rng):
+    x, weights, dy = rng.normal(size=(3, T, 6)), rng.normal(size=(4, 6, 6)), rng.normal(size=(3, T, 6))
+    mask = {"none": None, "shared": some_mask((T, T), rng), "per example": some_mask((3, T, T), rng), "nobody": some_mask((T, T), rng)}[kind]
+    if kind == "nobody":
+        mask[1] = False
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, *weights)]
+    y = lib.multi_head_attention_in_torch(*leaves, n_heads, None if mask is None else torch.tensor(mask))
+    y.backward(torch.tensor(dy))
+    assert_allclose(y.detach().numpy(), lib.multi_head_attention(x, *weights, n_heads, mask), rtol=1e-10, atol=1e-12)
+    gradients = [a.grad.numpy() for a in leaves]
+    check_gradient(lambda x, *W: lib.multi_head_attention(x, *W, n_heads, mask), [x, *weights], gradients, dy)
+    if kind == "nobody":
+        assert_array_equal(y.detach().numpy()[:, 1], 0.0)
 
 
 X, I4 = np.ones((2, 3, 4)), np.eye(4)
