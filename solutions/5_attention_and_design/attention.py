@@ -86,7 +86,7 @@ def three_claims():
 def why_the_tanh():
     rng = np.random.default_rng(0)
     s, h, W, U, v = rng.normal(size=(1, 3, 4)), rng.normal(size=(1, 5, 4)), rng.normal(size=(4, 6)), rng.normal(size=(4, 6)), rng.normal(size=6)
-    linear = (s @ W @ v)[:, :, None] + (h @ U @ v)[:, None, :]
+    linear = np.array([[[(query @ W + key @ U) @ v for key in h[0]] for query in s[0]]])
     for name, e in (("with tanh", additive_energies(s, h, W, U, v)), ("without", linear)):
         print(name)
         print(attention_weights(e)[0].round(3))
@@ -305,7 +305,7 @@ def forward(kind, tokens, P, arrays):
     return s, h, values, weights, context_vectors(weights, values)
 
 # %% [markdown]
-# The way back. Dot product: your backward does it all. Additive: your `softmax_backward` as far as the energies; what is left is the small net's, as in *vanishing gradients*.
+# The way back. Dot product: your backward does it all. Additive: your `softmax_backward` as far as the energies; what is left is the small net's, as in *vanishing gradients*. (With v a unit vector, your `additive_energies` *is* one hidden unit of it.)
 
 # %%
 def attention_gradients(kind, dcontexts, s, h, values, weights, arrays):
@@ -315,7 +315,7 @@ def attention_gradients(kind, dcontexts, s, h, values, weights, arrays):
         dQ, dK, dvalues = scaled_dot_product_attention_backward(dcontexts, s @ W_q, h @ W_k, values)
         return np.einsum("ntd,nte->de", s, dQ), np.einsum("nsd,nse->de", h, dK), np.zeros_like(v), dK @ W_k.T, dvalues
     de = softmax_backward(dcontexts @ values.swapaxes(1, 2), weights)
-    hidden = np.tanh((s @ W_q)[:, :, None] + (h @ W_k)[:, None])  # (N, T, S, d)
+    hidden = np.stack([additive_energies(s, h, W_q, W_k, unit) for unit in np.eye(d)], axis=-1)  # (N, T, S, d)
     dz = de[..., None] * v * (1 - hidden**2)
     dW_q, dW_k = np.einsum("ntd,nte->de", s, dz.sum(axis=2)), np.einsum("nsd,nse->de", h, dz.sum(axis=1))
     return dW_q, dW_k, np.einsum("nts,ntsd->d", de, hidden), dz.sum(axis=1) @ W_k.T, weights.swapaxes(1, 2) @ dcontexts
