@@ -16,6 +16,7 @@ from class4lib.cases import Sheet
 from class4lib.comparing import as_numbers, compare
 
 MAX_FROM_SOURCE = 48
+MIN_MUTANTS = 20
 ONE_VALUE = ("equal", "mask_backward")  # judges under which one value is right, so that any change of it is wrong
 _BINARY = {
     ast.Add: ast.Sub,
@@ -80,15 +81,18 @@ def _imports(exercise: Exercise, tree: ast.Module) -> list[str]:
 def mutants(exercise: Exercise, sheet: Sheet) -> list[Mutant]:
     """All mutants of an exercise: changes of its source (spread evenly where there are very many), and of its results."""
     source = bare_source(exercise)
-    seen, made = {source}, []
-    for change, tree in _changes(parse(source)):
-        text = ast.unparse(ast.fix_missing_locations(tree))
+    tree = parse(source)
+    seen, made = {ast.unparse(tree)}, []
+    for change, changed in _changes(tree):
+        text = ast.unparse(ast.fix_missing_locations(changed))
         if text not in seen:
             seen.add(text)
             made.append(Mutant(change, text))
     step = max(1.0, len(made) / MAX_FROM_SOURCE)
     made = [made[int(i * step)] for i in range(int(len(made) / step))]
-    return made + _result_mutants(exercise, sheet, source)
+    made += _result_mutants(exercise, sheet, source)
+    random = not exercise.torch and any(c.judge not in ONE_VALUE for c in sheet.cases)
+    return made + _noise_mutants(exercise, source) if random and len(made) < MIN_MUTANTS else made
 
 
 def _changes(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
@@ -179,6 +183,25 @@ _RESULTS = {
     "rolled by one": "np.roll(r, 1)", "r·N": "r * np.shape(a)[0]", "r/N": "r / np.shape(a)[0]", "clipped to [0, 1]": "np.clip(r, 0, 1)", "one axis more": "np.asarray(r)[None]", "r − its mean": "r - np.mean(r)",
     "first entry for all": "np.full_like(r, np.ravel(r)[0])", "r + a": "r + a", "r − 1": "r - 1", "sorted": "np.sort(r)", "None": "None", "a string": "'right'", "r plus noise of 1e-5": "r + 1e-5 * np.cos(np.arange(np.size(r))).reshape(np.shape(r))",
 }  # fmt: skip
+
+
+# name -> what becomes of a random result r; a is the first argument, n = r - a the noise
+_NOISE = {
+    "noise squared": "a + n**2", "absolute noise": "a + np.abs(n)", "noise of its signs": "a + np.sign(n)", "noise sorted": "a + np.sort(n)", "first row's noise for all": "a + n[:1]", "first column's noise for all": "a + n[..., :1]",
+    "noise less its mean": "a + n - np.mean(n)", "noise over its deviation": "a + n / (np.std(n) or 1)", "noise clipped": "a + np.clip(n, -2 * np.std(n), 2 * np.std(n))", "rounded": "np.round(r, 1)", "half the noise": "a + n / 2",
+    "noise up by 2 %": "a + 1.02 * n + 0.001", "clipped to the range of a": "np.clip(r, np.min(a), np.max(a))", "one axis more": "r[None]", "transposed": "np.transpose(r)", "float32": "r.astype(np.float32)", "noise alone": "n", "a alone": "a",
+}  # fmt: skip
+
+
+def _noise_mutants(exercise: Exercise, source: str) -> list[Mutant]:
+    """Mutants that spoil what a random answer added to its first argument."""
+    return [
+        Mutant(
+            f"result: {name}",
+            _wrapped(exercise.name, source, f"(lambda a, r: (lambda n: {code})(r - a))(np.asarray(a, dtype=float), r)"),
+        )
+        for name, code in _NOISE.items()
+    ]
 
 
 def _result_mutants(exercise: Exercise, sheet: Sheet, source: str) -> list[Mutant]:

@@ -40,7 +40,12 @@ class Mismatch:
 def compare(
     expected: Any, got: Any, tolerance: Tolerance = Tolerance(), names: tuple[str, ...] = (), part: str = ""
 ) -> list[Mismatch]:
-    """All mismatches, in the order of the parts; [] means equal. names: of a tuple's parts, for the text."""
+    """All mismatches, in the order of the parts; [] means equal. names: of a tuple's parts, for the text.
+
+    An expected object that is not data (fit returns self) has no value to compare: any object that is not data equals it.
+    """
+    if isinstance(expected, Other):
+        return _compare_object(expected, got, part)
     if isinstance(expected, list | tuple):
         return _compare_sequence(expected, got, tolerance, names, part)
     if isinstance(expected, dict):
@@ -64,6 +69,14 @@ def compare(
             else [Mismatch("value", f"{_it(part)} must be {expected!r}, got {short(got)}", part, got, expected)]
         )
     return _compare_numbers(np.asarray(expected), got, tolerance, part, expected)
+
+
+def _compare_object(expected: Other, got: Any, part: str) -> list[Mismatch]:
+    if isinstance(got, Other):
+        return []
+    if got is None:
+        return [Mismatch("missing", f"{_it(part)} is None: is a `return` missing?", part, got, expected)]
+    return [Mismatch("type", f"{_it(part)} must be {kind_of(expected)}, got {kind_of(got)}", part, got, expected)]
 
 
 def _compare_sequence(

@@ -76,3 +76,13 @@ def noisy_labels(labels: ndarray, n_classes: int, share: float, *, rng: np.rando
     noisy = np.array(labels)
     noisy[wrong] = (labels[wrong] + rng.integers(1, n_classes, size=len(wrong))) % n_classes
     return noisy
+
+
+def jittered(pictures: ndarray, radius: int, *, rng: np.random.Generator) -> ndarray:
+    """Square pictures as rows (N, side * side), each moved by up to `radius` pixels down or up and right or left, at random; zeros move in."""
+    side = round(pictures.shape[1] ** 0.5)
+    if side**2 != pictures.shape[1]:
+        raise ValueError(f"jittered: pictures must be square, got rows of {pictures.shape[1]}.")
+    framed = np.pad(pictures.reshape(-1, side, side), ((0, 0), (radius, radius), (radius, radius)))
+    row, column = rng.integers(2 * radius + 1, size=(2, len(pictures), 1, 1)) + np.arange(side)
+    return framed[np.arange(len(pictures))[:, None, None], row.swapaxes(1, 2), column].reshape(pictures.shape)

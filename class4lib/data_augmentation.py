@@ -3,7 +3,7 @@
 Angles are in radians and counter-clockwise, of points (x to the right, y up) and of images as seen (rows run downwards): both turn in the
 same sense. Points are rows, (N, 2); images are (N, H, W).
 """
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy import ndarray
@@ -122,11 +122,13 @@ def rotate_images(images: ndarray, theta: float) -> ndarray:
     c = (w - 1) / 2 + np.cos(theta) * dc - np.sin(theta) * dr
     framed = np.pad(images, ((0, 0), (1, 1), (1, 1)))  # a frame of zeros; everything farther out is read there
     flat = framed.reshape(len(images), (h + 2) * (w + 2))  # one index a pixel: gathers twice as fast as two
-    result = np.zeros_like(images)
-    for row, column in ((np.floor(r) + i, np.floor(c) + j) for i in (0, 1) for j in (0, 1)):
-        weight = (1.0 - np.abs(r - row)) * (1.0 - np.abs(c - column))  # (H, W)
-        i, j = np.clip(row + 1, 0, h + 1).astype(int), np.clip(column + 1, 0, w + 1).astype(int)
-        result += weight * flat.take(i * (w + 2) + j, axis=1)
+    result = np.zeros(images.shape, np.result_type(images, np.float32))  # float32 stays, integers become float64
+    above, left = np.floor(r), np.floor(c)
+    down, right = r - above, c - left  # shares of the lower and of the right neighbours
+    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = (down if i else 1.0 - down) * (right if j else 1.0 - right)  # (H, W)
+        row, column = np.clip(above + i + 1, 0, h + 1).astype(int), np.clip(left + j + 1, 0, w + 1).astype(int)
+        result += weight * flat.take(row * (w + 2) + column, axis=1)
     return result
 
 
@@ -147,10 +149,9 @@ def translate_images(images: ndarray, rows: int, columns: int) -> ndarray:
     """
     _, h, w = images.shape
     rows, columns = max(-h, min(rows, h)), max(-w, min(columns, w))  # farther is out of sight as well
-    moved = np.zeros_like(images)
-    source = images[:, max(0, -rows) : h - max(0, rows), max(0, -columns) : w - max(0, columns)]
-    moved[:, max(0, rows) : h - max(0, -rows), max(0, columns) : w - max(0, -columns)] = source
-    return moved
+    up, left = max(-rows, 0), max(-columns, 0)
+    framed = np.pad(images, ((0, 0), (max(rows, 0), up), (max(columns, 0), left)))  # zeros on the side from which they move in
+    return framed[:, up : up + h, left : left + w]
 
 
 @guarded(x=array(), sigma=_deviation, rng=generator())
@@ -261,3 +262,21 @@ def noise_ridge_loss_grad(w: ndarray, X: ndarray, y: ndarray, sigma: float) -> n
         dL/dw = 1/N X' (X w - y) + sigma**2 w
     """
     return X.T @ (X @ w - y) / len(X) + sigma**2 * w
+
+
+def noise_ridge_loss_in_torch(w: Any, X: Any, y: Any, sigma: float) -> Any:
+    """noise_ridge_loss in PyTorch's tensor operations.
+
+    Args:
+        w: (D,) float64 tensor; the result can be differentiated in it, in X and in y.
+        X: (N, D) float64 tensor of inputs without noise.
+        y: (N,) float64 tensor of targets.
+        sigma: standard deviation of the noise, at least 0.
+
+    Returns:
+        Tensor of shape ().
+
+    Formula:
+        mean_i ½ (x_i . w - y_i)**2 + ½ sigma**2 |w|**2
+    """
+    return 0.5 * ((X @ w - y) ** 2).mean() + 0.5 * sigma**2 * (w @ w)

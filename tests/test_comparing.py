@@ -199,3 +199,12 @@ def test_huge_integers_in_lists_are_compared_and_not_raised_over() -> None:
 def test_an_integer_answer_too_large_for_a_float_still_equals_itself() -> None:
     assert said(2**70, 2**70) == []
     assert said(2**70, 2**71) != []
+
+
+def test_an_object_in_place_of_an_object_is_right_and_nothing_else_is() -> None:
+    """fit returns self: there is no value to compare, but None and an array are not an object."""
+    assert said(Other("Normalizer"), Other("Normalizer")) == said(Other("Normalizer"), Other("MyNormalizer")) == []
+    assert said(Other("Normalizer"), None) == [("missing", "the result is None: is a `return` missing?")]
+    assert said(Other("Normalizer"), VECTOR) == [
+        ("type", "the result must be a Normalizer, got an array of shape (3,)")
+    ]

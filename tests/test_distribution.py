@@ -52,7 +52,7 @@ CASES = {  # exercise -> two cases: (arguments, calls)
     "dropout": [((sample(24, 40), 0.2), 64), ((sample(60, 6), 0.7), 64)],
     "spatial_dropout": [((sample(10, 24, 3, 2), 0.2), 128), ((sample(36, 5, 2, 3), 0.7), 128)],
     "dropconnect": [((sample(12, 5), sample(5, 4), BIAS, 0.2), 128), ((sample(20, 3), sample(3, 4), BIAS, 0.7), 128)],
-    "add_gaussian_noise": [((sample(40, 50), 3.0), 160), ((sample(50, 40), 0.5), 160)],
+    "add_gaussian_noise": [((sample(40, 50), 0.3), 80), ((sample(50, 40), 3.0), 80)],
 }
 
 
@@ -297,6 +297,7 @@ E = {  # name -> (draw of noise with sigma 1, code)
         None,
     ),
     "not where x is 0": (lambda x, rng: rng.standard_normal(x.shape) * (x != 0), "multiplied"),
+    "cut at 3 sigma": (lambda x, rng: np.clip(rng.standard_normal(x.shape), -3, 3), "clipped"),
     "absolute value": (lambda x, rng: np.abs(rng.standard_normal(x.shape)), "one-sided"),
     "deviation 4 % too large": (lambda x, rng: 1.04 * rng.standard_normal(x.shape), "law"),
     "mean 0.03 sigma": (lambda x, rng: 0.03 + rng.standard_normal(x.shape), "law"),
@@ -314,6 +315,7 @@ WRONG_NOISE = [(name, lambda x, sigma, *, rng, d=d: x + sigma * d(x, rng), code)
     ("multiplied", lambda x, sigma, *, rng: x * (1 + sigma * rng.standard_normal(x.shape)), "multiplied"),
     ("noise alone", lambda x, sigma, *, rng: rng.normal(0, sigma, x.shape), "not added"),
     ("clipped to the range of x", lambda x, sigma, *, rng: np.clip(rng.normal(x, sigma), x.min(), x.max()), "clipped"),
+    ("clipped to [0, 1]", lambda x, sigma, *, rng: np.clip(rng.normal(x, sigma), 0, 1), "clipped"),
     ("no noise", lambda x, sigma, *, rng: x, "no noise"),
 ]
 

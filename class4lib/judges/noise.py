@@ -27,7 +27,7 @@ CODES = {code: SHARED_CODES[code] for code in _SHARED} | {
     "one-sided": "The noise has one sign only: it should have mean 0.",
     "discrete": "The noise takes few values: normal noise is continuous.",
     "uniform": "The noise never goes beyond a bound of less than two deviations, as uniform noise does. Normal noise has tails: which method of rng draws it?",
-    "clipped": "y never leaves the range of x: nothing is to be clipped.",
+    "clipped": "Values pile up at a bound: y, or the noise, is clipped. Nothing is to be cut off.",
     "shared": "Entries share their noise: draw an array of x's shape, one number per entry.",
     "recentred": "The noise sums to 0 every time. Independent noise has mean 0 only in expectation: do not subtract its mean.",
     "rescaled": "The noise has the same sum of squares every time. Independent noise has the deviation sigma only in expectation: do not divide by its own deviation.",
@@ -150,6 +150,14 @@ def examine_noise(e: ndarray, zero: ndarray, alpha: float, shared: int, ledger: 
     ledger.certain("few seeds", "two different calls gave the very same noise" if equal else "", level / 2)
 
 
+def _piled(values: ndarray) -> bool:
+    """Whether values that are otherwise all different have one largest or one smallest many times."""
+    v = values.ravel()
+    low, high = v <= v.min() + 1e-9, v >= v.max() - 1e-9
+    inner = v[~low & ~high].round(9)
+    return max(low.sum(), high.sum()) >= 10 and len(np.unique(inner)) > len(inner) / 2
+
+
 def _diagnosed_noise(e: ndarray, x: ndarray, sigma: float, shared: int, ledger: Ledger) -> tuple[str, str]:
     """(code, text) of noise that is refused already."""
     flat, noise = e.reshape(len(e), -1), e * sigma
@@ -166,9 +174,9 @@ def _diagnosed_noise(e: ndarray, x: ndarray, sigma: float, shared: int, ledger: 
         "not added": (lambda: np.abs(np.corrcoef(y.mean(axis=0).ravel(), x.ravel())[0, 1]) < 0.2, "the mean of y over the calls does not follow x"),
         "shared": (lambda: any(np.allclose(e, np.take(e, [0], axis=a), atol=1e-9) for a in (1, 2)), "whole rows or columns have the same noise"),
         "few seeds": (lambda: len(np.unique(flat, axis=0)) < len(flat), "two different calls gave the very same noise"),
+        "clipped": (lambda: (y.min() >= x.min() - 1e-9 and y.max() <= x.max() + 1e-9) or _piled(y) or _piled(e), "values pile up at a bound"),
         "discrete": (lambda: any(f == "discrete" for f, _ in ledger.failures), "more than half of the values occur again"),
         "one-sided": (lambda: (e >= 0).all() or (e <= 0).all(), "all of the noise has one sign"),
-        "clipped": (lambda: y.min() >= x.min() - 1e-9 and y.max() <= x.max() + 1e-9, "y never leaves the range of x"),
         "uniform": (lambda: np.abs(e).max() < 1.8 * e.std(), f"{measured} and never goes beyond {np.abs(noise).max():.3g}"),
     }  # fmt: skip
     for code, (seen, text) in patterns.items():

@@ -1,13 +1,15 @@
 """data_augmentation: the library against PyTorch and SciPy, the sense of turning, the noise's equivalent penalty, bad input."""
+import inspect
 import time
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from class4lib import data_augmentation as lib
-from class4lib.data import digits
+from class4lib.data import digits, jittered
 from class4lib.gradcheck import check_gradient
 from class4lib.guards import withheld
 from tests.oracles import data_augmentation as torch_lib
@@ -81,6 +83,11 @@ def test_a_quarter_turn_is_rot90_on_squares_and_none_changes_nothing(rng):
     assert_array_equal(lib.rotate_images(images, 0.0), images)
 
 
+def test_integers_become_floats_also_without_the_guards():
+    images = np.arange(24).reshape(2, 3, 4)
+    assert_allclose(inspect.unwrap(lib.rotate_images)(images, 0.3), lib.rotate_images(images.astype(float), 0.3), rtol=1e-14)
+
+
 def test_images_turn_independently_of_each_other(rng):
     images = rng.normal(size=(4, 5, 6))
     assert_array_equal(lib.rotate_images(images, 0.7)[2], lib.rotate_images(images[2:3], 0.7)[0])
@@ -97,6 +104,19 @@ def test_a_shift_beyond_the_image_leaves_zeros_and_nothing_wraps_round():
     for rows, columns in ((4, 0), (5, 0), (-7, 0), (0, 10**9), (0, -6)):
         assert not lib.translate_images(images, rows, columns).any()
     assert_array_equal(lib.translate_images([[[1.0, 2.0], [3.0, 4.0]]], 1, 0), [[[0.0, 0.0], [1.0, 2.0]]])
+
+
+def test_jittered_pictures_are_shifted_by_up_to_the_radius_each_way_independently():
+    pictures = digits()[0][:300]
+    moved = jittered(pictures, 2, rng=np.random.default_rng(0))
+    shifts = [(i, j) for i in range(-2, 3) for j in range(-2, 3)]
+    candidates = np.stack([lib.translate_images(pictures.reshape(-1, 8, 8), i, j).reshape(-1, 64) for i, j in shifts])
+    found = (candidates == moved).all(axis=2)
+    assert found.any(axis=0).all()
+    assert found.any(axis=1).all()
+    assert_array_equal(jittered(pictures, 0, rng=np.random.default_rng(0)), pictures)
+    with pytest.raises(ValueError, match=r"^jittered: pictures must be square, got rows of 10\.$"):
+        jittered(np.ones((2, 10)), 1, rng=np.random.default_rng(0))
 
 
 def test_noise_has_the_deviation_sigma_and_the_shape_of_a_normal(rng):
@@ -152,6 +172,16 @@ def test_one_example_gives_deviation_one():
 
 def test_a_deviation_near_1e_minus_9_on_a_large_mean_is_kept():
     assert_allclose(lib.Normalizer().fit([[1e4], [1e4 + 1e-6]]).std_, [5e-7], rtol=1e-4)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.5, 3.0])
+def test_the_loss_in_pytorch_has_the_value_and_the_gradient_of_the_one_in_numpy(sigma, rng):
+    w, X, y = rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=5)
+    leaf = torch.tensor(w, requires_grad=True)
+    loss = lib.noise_ridge_loss_in_torch(leaf, torch.tensor(X), torch.tensor(y), sigma)
+    loss.backward()
+    assert_allclose(loss.item(), lib.noise_ridge_loss(w, X, y, sigma), rtol=1e-10)
+    assert_allclose(leaf.grad, lib.noise_ridge_loss_grad(w, X, y, sigma), rtol=1e-10)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.5, 3.0])
