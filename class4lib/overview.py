@@ -32,7 +32,7 @@ COURSE: dict[str, dict[str, Entry]] = {
         "dropout": Entry("Dropout", 75, 8, ("vanishing_gradients",)),
         "dropout_variants": Entry("Dropout of maps and of weights", 65, 4, ("dropout",)),
         "early_stopping": Entry("Early stopping", 75, 5, ("dropout",)),
-        "data_augmentation": Entry("Data augmentation", 70, 10, ("dropout", "early_stopping")),
+        "data_augmentation": Entry("Data augmentation", 71, 15, ("dropout", "early_stopping")),
     },
     "3_losses": {
         "binary_cross_entropy": Entry("Binary cross-entropy", 60, 0, ("vanishing_gradients",)),
