@@ -145,7 +145,7 @@ def random_search(sample: Callable[[Generator], Any], evaluate: Callable[[Any], 
 
     Source: Bergstra and Bengio 2012.
     """
-    trials, best, lowest = [], None, np.inf
+    trials, best, lowest = [], None, None
     for _ in range(n_trials):
         config = sample(rng)
         try:
@@ -154,7 +154,7 @@ def random_search(sample: Callable[[Generator], Any], evaluate: Callable[[Any], 
             loss = np.inf
         loss = np.inf if np.isnan(loss) else loss
         trials.append((config, loss))
-        if -np.inf < loss < lowest:
+        if np.isfinite(loss) and (lowest is None or loss < lowest):
             best, lowest = config, loss
     return best, trials
 
@@ -191,7 +191,7 @@ def successive_halving(configs: Sequence[Any], evaluate: Callable[[Any, int], fl
                 losses.append(np.inf)
         spent += budget * len(survivors)
         ranks = np.where(np.isfinite(losses), losses, np.inf)
-        kept = np.argsort(ranks, kind="stable")[: max(1, len(survivors) // eta)]
+        kept = sorted(range(len(survivors)), key=lambda i: ranks[i])[: max(1, len(survivors) // eta)]  # stable: the first of equals
         survivors = [survivors[i] for i in sorted(kept)]  # the order of configs again: it decides the next round's ties
         budget *= eta
     return survivors[0], spent
@@ -238,3 +238,30 @@ def mixed_operation_grad(dy: ndarray, x: ndarray, operations: Sequence[Callable[
     weights = softmax(alpha)  # (K,)
     scores = np.array([np.sum(dy * operation(x)) for operation in operations])  # (K,)
     return weights * (scores - weights @ scores)
+
+
+def validation_loss_in_torch(log_lambda: Any, X_train: Any, y_train: Any, X_val: Any, y_val: Any) -> Any:
+    """The validation loss as a function of the ridge penalty, in tensors: its gradient in log_lambda is the hypergradient, found by autograd.
+
+    1/(2M) |X_val w* - y_val|^2 without the penalty, at the w* of inner_solution, computed here from tensors alone. The gradient reaches
+    log_lambda, and the data, through the trained weights.
+
+    Args:
+        log_lambda: tensor without axes.
+        X_train: (N, D) tensor.
+        y_train: (N,) tensor.
+        X_val: (M, D) tensor.
+        y_val: (M,) tensor.
+
+    Returns:
+        A tensor without axes.
+
+    Formula:
+        w* = solve(X'X/N + lambda I, X'y/N); 1/2 mean((X_val w* - y_val)^2)
+    """
+    import torch
+
+    n, d = X_train.shape
+    hessian = X_train.T @ X_train / n + torch.exp(log_lambda) * torch.eye(d, dtype=X_train.dtype)
+    w = torch.linalg.solve(hessian, X_train.T @ y_train / n)
+    return 0.5 * torch.mean((X_val @ w - y_val) ** 2)

@@ -104,3 +104,64 @@ def counted_rows(context: Any, rows: np.ndarray, passes: float, budget: str = "b
     if not any(entry is counter.report for entry in context.log):
         context.log.append(counter.report)
     return counted(rows, counter)
+
+
+@double
+def scripted_sampler(context: Any, names: list[str]) -> Callable[[np.random.Generator], dict[str, Any]]:
+    """sample(rng): the configurations of these names in turn, each with a learning rate drawn from the rng it is given."""
+    waiting = iter(names)
+
+    def sample(rng: np.random.Generator) -> dict[str, Any]:
+        config = {"name": next(waiting, "one too many"), "lr": round(float(10 ** rng.uniform(-4, 0)), 6)}
+        context.log.append(["sample", dict(config)])
+        return config
+
+    return sample
+
+
+class Diverged(RuntimeError):
+    """What a scripted run raises where nothing more usual is asked for."""
+
+
+@double
+def scripted_evaluate(context: Any, losses: dict[str, Any]) -> Callable[..., float]:
+    """evaluate(config) or evaluate(config, budget): the loss found under the configuration (its "name", where it is a dict).
+
+    A loss is a number, or the name of an exception that is raised; or a dict from budgets to such, of which the largest not above the
+    budget counts.
+    """
+
+    def evaluate(config: Any, budget: Any = None) -> float:
+        known = config if not isinstance(config, dict) else config.get("name")
+        context.log.append(["evaluate", str(known), *([] if budget is None else [float(budget)])])
+        loss = losses[str(known)]
+        if isinstance(loss, dict):
+            reached = [b for b in loss if budget is not None and float(b) <= float(budget)]
+            loss = loss[max(reached or loss, key=float)]
+        if isinstance(loss, str):
+            usual = {e.__name__: e for e in (ValueError, FloatingPointError, MemoryError, ArithmeticError, KeyError)}
+            raise usual.get(loss, Diverged)("the run diverged")
+        return loss
+
+    return evaluate
+
+
+@double
+def operation(context: Any, kind: str, weights: Any = None) -> Callable[[Any], Any]:
+    """One operation of a mixture: "identity" returns x ITSELF, "linear" x @ weights, "tanh", "relu", "zero", "total" sums the last axis."""
+
+    def op(x: Any) -> Any:
+        context.log.append(kind)
+        if kind == "identity":
+            return x
+        x = np.asarray(x, dtype=np.float64)
+        return {
+            "linear": lambda: x @ weights,
+            "tanh": lambda: np.tanh(x),
+            "relu": lambda: np.maximum(x, 0.0),
+            "zero": lambda: np.zeros(x.shape),
+            "total": lambda: x.sum(axis=-1),
+            "largest": lambda: x.max(axis=-1),
+        }[kind]()
+
+    return op

@@ -1,10 +1,14 @@
 """architecture_design: the library against PyTorch, central differences, scripted evaluators that log their calls, and bad input."""
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from autograder import sheets
 from class4lib import architecture_design as lib
+from class4lib.calls import run_script
 from class4lib.gradcheck import check_gradient
+from class4lib.judging import JUDGES
 from tests.oracles import architecture_design as torch_lib
 
 RIDGE_SHAPES = [(1, 1, 1), (7, 3, 5), (4, 9, 2), (6, 2, 6)]  # N, D, M: fewer rows than columns, N = M, one row
@@ -255,3 +259,89 @@ def test_bad_input_is_named(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+# ---- in PyTorch
+
+
+@pytest.mark.parametrize("shape", RIDGE_SHAPES)
+def test_autograd_through_the_solve_finds_the_hypergradient(shape, rng):
+    X, y, X_val, y_val = ridge_problem(shape, rng)
+    for s in (-6.0, 0.7, 4.0):
+        log_lambda = torch.tensor(s, dtype=torch.float64, requires_grad=True)
+        loss = lib.validation_loss_in_torch(log_lambda, *map(torch.tensor, (X, y, X_val, y_val)))
+        loss.backward()
+        assert loss.item() == pytest.approx(0.5 * np.mean((X_val @ lib.inner_solution(s, X, y) - y_val) ** 2), rel=1e-10)
+        assert log_lambda.grad.item() == pytest.approx(lib.hypergradient(s, X, y, X_val, y_val), rel=1e-8, abs=1e-12)
+
+
+# ---- how searches are judged
+
+
+def judged(search, name="random_search"):
+    """The failures' codes on the public cases, by label."""
+    sheet = sheets.public_sheets("architecture_design")[name]
+    failures = [(c.label, JUDGES[c.judge](c, run_script({name: search}, c.script), sheet)) for c in sheet.cases]
+    return {label: f.code for label, f in failures if f}
+
+
+def test_a_search_may_draw_everything_before_it_evaluates():
+    def search(sample, evaluate, n_trials, *, rng):
+        configs = [sample(rng) for _ in range(n_trials)]
+        return lib.random_search(lambda rng, rest=iter(configs): next(rest), evaluate, n_trials, rng=rng)
+
+    assert judged(search) == {}
+
+
+def test_a_search_that_evaluates_in_another_order_is_refused():
+    def search(sample, evaluate, n_trials, *, rng):
+        configs = [sample(rng) for _ in range(n_trials)]
+        best, trials = lib.random_search(lambda rng, rest=iter(configs[::-1]): next(rest), evaluate, n_trials, rng=rng)
+        return best, trials[::-1]
+
+    assert judged(search)["seven trials"].startswith("evaluates ")
+
+
+def test_an_exception_that_escapes_is_told_by_its_kind():
+    def search(sample, evaluate, n_trials, *, rng):
+        return None, [(c, evaluate(c)) for c in (sample(rng) for _ in range(n_trials))]
+
+    assert judged(search)["runs that raise"] == "ValueError escapes"
+
+
+def test_halving_may_evaluate_a_round_in_any_order_but_not_the_last_one_again():
+    def backwards(configs, evaluate, min_budget, eta=2):
+        losses = {}
+
+        def known(config, budget):
+            loss = losses[configs.index(config), budget]
+            if isinstance(loss, Exception):
+                raise loss
+            return loss
+
+        def once(i, budget):
+            try:
+                losses[i, budget] = evaluate(configs[i], budget)
+            except Exception as error:
+                losses[i, budget] = error
+
+        rounds = {}
+        lib.successive_halving(configs, lambda c, b: rounds.setdefault(b, []).append(c) or 0.0, min_budget, eta)
+        if rounds:
+            for i in reversed(range(len(configs))):
+                once(i, min_budget)
+
+        def lazily(config, budget):
+            if budget > min_budget:
+                once(configs.index(config), budget)
+            return known(config, budget)
+
+        return lib.successive_halving(configs, lazily, min_budget, eta)
+
+    def again(configs, evaluate, min_budget, eta=2):
+        winner, spent = lib.successive_halving(configs, evaluate, min_budget, eta)
+        evaluate(winner, 10 * min_budget)
+        return winner, spent
+
+    assert judged(backwards, "successive_halving") == {}
+    assert judged(again, "successive_halving")["four configurations"].startswith("rounds ")
