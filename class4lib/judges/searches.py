@@ -10,8 +10,8 @@ from itertools import groupby
 from math import isfinite, isnan
 from typing import Any
 
-from class4lib.comparing import as_numbers, kind_of
 from class4lib.cases import Case, Failure, Record, Sheet
+from class4lib.comparing import as_numbers, kind_of
 from class4lib.judging import changed_inputs, judge_as, raised
 from class4lib.values import same
 
