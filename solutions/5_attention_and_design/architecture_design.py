@@ -578,7 +578,7 @@ def best_of_equals():
 #
 # 1. At equal parameters, depth is paid for with width. Width beyond need cost time, not accuracy; plain depth cost trainability, and the skip gave it back. Neither was what the rule of thumb said.
 # 2. A search has two levels and needs three data sets: training loss always votes for the largest model, and whatever chose is too optimistic about its choice.
-# 3. Through training in one formula: dL_val/dlog λ = −λ ∇L_val · A⁻¹ w\*, because the training gradient stays 0. One unrolled step has the sign and not the size.
+# 3. One can differentiate through a training without unrolling it: after training the gradient is 0 and stays 0, whatever λ does, and that is one linear system. One unrolled step has the sign and not the size.
 # 4. Random search is the baseline; halving finds about as good a design for a quarter of the epochs, if exceptions, NaN and −inf cannot stop or fool it.
 # 5. A blend can be differentiated, with softmax's whole Jacobian; its winner alone is another model, and has to be trained and judged anew.
 #
