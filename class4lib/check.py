@@ -15,6 +15,7 @@ from typing import Any
 from class4lib import feedback
 from class4lib.calls import run_script
 from class4lib.cases import Sheet, Verdict
+from class4lib.experiments import is_stub
 from class4lib.guards import withheld
 from class4lib.judging import companions, judge, unattempted
 from class4lib.public import public_sheet
@@ -87,6 +88,11 @@ def _practise(sheet: Sheet, function: Any, others: Mapping[str, Any]) -> Verdict
             sheet.max_points,
             "the library's answer",
             f"{sheet.name} is yours to write: this is the library's.",
+        )
+    stubs = [n for n in companions(sheet) if n not in others or is_stub(others[n])]
+    if stubs and not is_stub(function):
+        return unattempted(
+            sheet, f"{sheet.name} is judged together with {' and '.join(stubs)}: write that too, then check again."
         )
     with withheld(sheet.name):
         return judge(sheet, [run_script({**others, sheet.name: function}, case.script) for case in sheet.cases])

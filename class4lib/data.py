@@ -86,3 +86,38 @@ def jittered(pictures: ndarray, radius: int, *, rng: np.random.Generator) -> nda
     framed = np.pad(pictures.reshape(-1, side, side), ((0, 0), (radius, radius), (radius, radius)))
     row, column = rng.integers(2 * radius + 1, size=(2, len(pictures), 1, 1)) + np.arange(side)
     return framed[np.arange(len(pictures))[:, None, None], row.swapaxes(1, 2), column].reshape(pictures.shape)
+
+
+class Mislabelled(NamedTuple):
+    """Three disjoint parts of one data set. Labels of the first two are partly wrong, those of the test are right; y_right are the first part's."""
+
+    x: ndarray
+    y: ndarray
+    x_val: ndarray
+    y_val: ndarray
+    x_test: ndarray
+    y_test: ndarray
+    y_right: ndarray
+
+
+def mislabelled_digits(
+    n_train: int, n_val: int, n_test: int, *, rng: np.random.Generator, share: float = 0.2
+) -> Mislabelled:
+    """Digits that no lookup recognises: pixels and classes renamed, every pixel with a gain of its own, some noise; labels partly wrong.
+
+    Args:
+        n_train, n_val, n_test: rows of the three parts, 1797 in all at most.
+        rng: draws the rows, the order of pixels, the classes' names, gains between 1/2 and 2, the noise and the wrong labels.
+        share: of wrong labels in training and validation.
+
+    Returns:
+        x in whole numbers, 0 to about 35, as float64; labels 0..9.
+    """
+    x, y = digits()
+    rows = rng.permutation(len(x))[: n_train + n_val + n_test]
+    gain = np.exp(rng.uniform(np.log(0.5), np.log(2.0), size=64))
+    shown = 16 * x[rows] * gain + rng.normal(scale=0.5, size=(len(rows), 64))
+    x, y = np.rint(shown[:, rng.permutation(64)]).clip(0) + 0.0, rng.permutation(10)[y[rows]]
+    train, val, test = slice(n_train), slice(n_train, n_train + n_val), slice(n_train + n_val, None)
+    noisy = (noisy_labels(y[part], 10, share, rng=rng) for part in (train, val))
+    return Mislabelled(x[train], next(noisy), x[val], next(noisy), x[test], y[test], y[train])

@@ -165,3 +165,9 @@ def operation(context: Any, kind: str, weights: Any = None) -> Callable[[Any], A
         }[kind]()
 
     return op
+
+
+@double
+def floats(context: Any, rows: np.ndarray) -> np.ndarray:
+    """Whole numbers as float64: in a sheet they are written down as the short integers they are."""
+    return np.asarray(rows).astype(np.float64)

@@ -19,7 +19,7 @@ def experiment(*needs: str) -> Callable[[Callable[[], Any]], Any]:
 
     def run(function: Callable[[], Any]) -> Any:
         names = sys._getframe(1).f_globals
-        missing = [n for n in needs if n not in names or _is_stub(names[n])]
+        missing = [n for n in needs if n not in names or is_stub(names[n])]
         if missing:
             return _wait(function.__name__, missing)
         try:
@@ -41,10 +41,10 @@ def _wait(name: str, missing: list[str]) -> None:
     )
 
 
-def _is_stub(function: Any) -> bool:
+def is_stub(function: Any) -> bool:
     """Whether a function is a stub as it was given: its code does nothing but raise NotImplementedError."""
     if isinstance(function, type):
-        return any(_is_stub(f) for f in vars(function).values() if callable(f))
+        return any(is_stub(f) for f in vars(function).values() if callable(f))
     code = getattr(function, "__code__", None)
     return code is not None and code.co_names == ("NotImplementedError",)
 

@@ -44,7 +44,9 @@ def raised(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | Non
         if "error" in record:
             where = f" (line {record['line']} of the cell {record['cell']})" if record.get("line") else ""
             message = f": {record['message']}" if record.get("message") else ""
-            return Failure("error", f"{sheet.name} raised {record['error']}{message}{where}", i)
+            target = case.script[i].target
+            who = target if target in companions(sheet) else sheet.name  # predict may raise where train is judged
+            return Failure("error", f"{who} raised {record['error']}{message}{where}", i)
     if len(records) < len(case.script):
         return Failure("stopped", "the call did not come back: an endless loop, or the process died", len(records))
     return None

@@ -279,3 +279,24 @@ def norm_block(forward: Forward, backward: Callable, width: int) -> Block:
 def relu_block() -> Block:
     """ReLU ready to stack, without arrays."""
     return Block(relu, lambda dy, x: (relu_backward(dy, x),))
+
+
+class Dropping:
+    """The pair of a block that takes dropout's mask last, such as pre_norm_block: a fresh mask at each forward, the same in the backward after it.
+
+    training: False makes every mask all ones.
+    """
+
+    def __init__(
+        self, forward: Callable, backward: Callable, n_hidden: int, p: float, *, rng: np.random.Generator
+    ) -> None:
+        self.pair, self.n_hidden, self.p, self.rng, self.training = (forward, backward), n_hidden, p, rng, True
+        self.mask = np.ones((0, n_hidden))
+
+    def forward(self, x: ndarray, *params: ndarray) -> ndarray:
+        shape = len(x), self.n_hidden
+        self.mask = (self.rng.random(shape) >= self.p) / (1.0 - self.p) if self.training else np.ones(shape)
+        return self.pair[0](x, *params, self.mask)
+
+    def backward(self, dy: ndarray, x: ndarray, *params: ndarray) -> tuple[ndarray, ...]:
+        return self.pair[1](dy, x, *params, self.mask)

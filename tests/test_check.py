@@ -208,3 +208,22 @@ def test_a_figure_is_held_against_its_band(capsys: pytest.CaptureFixture[str]) -
         "accuracy: expected 0.90 to 1.00, yours 1.00 (as expected)",
         "accuracy: expected 0.90 to 1.00, yours 0.85 (outside: is something above not right yet?)",
     ]
+
+
+def test_exercises_that_are_judged_together_wait_for_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def predict(model, x):
+        raise NotImplementedError
+
+    def train(x, y, x_val, y_val, *, rng):
+        return None
+
+    monkeypatch.setitem(globals(), "predict", predict)
+    with pytest.raises(CheckFailed):
+        check("train", train)
+    assert "train is judged together with predict: write that too, then check again." in capsys.readouterr().out
+    monkeypatch.setitem(globals(), "predict", lambda model, x: len(model))
+    with pytest.raises(CheckFailed):
+        check("train", train)
+    assert "predict raised TypeError: object of type 'NoneType' has no len()" in capsys.readouterr().out

@@ -114,6 +114,17 @@ def test_an_input_changed_in_an_edge_case_only_closes_the_gate_for_all() -> None
     )
 
 
+def test_an_input_changed_in_place_is_not_taken_for_a_mistake_whose_values_are_nearly_right() -> None:
+    made = exercise(misconceptions=(Misconception("a little off", lambda x, shift=0.0: centre(x, shift) + 3e-7, "…"),))
+    assert judged(lambda x, shift=0.0: centre(x, shift) + 3e-7, made).misconception == "a little off"
+
+    def in_place(x, shift=0.0):
+        x -= np.mean(x, axis=0) - shift
+        return x
+
+    assert judged(in_place, made).misconception == "input changed in place"
+
+
 def test_float32_closes_the_gate() -> None:
     verdict = judged(lambda x, shift=0.0: centre(x, shift).astype(np.float32))
     assert summary(verdict) == ("failed", 0, "wrong dtype")

@@ -270,3 +270,23 @@ def bad_backward(result):
 def test_a_backward_that_returns_the_wrong_thing_is_named(block, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Stack([block]).backward(np.ones((2, 3)), [np.ones((2, 3))])
+
+
+def test_a_dropping_block_uses_one_mask_forward_and_back_and_none_when_not_training(rng):
+    def forward(x, W, mask):
+        return (x @ W) * mask
+
+    def backward(dy, x, W, mask):
+        return (dy * mask) @ W.T, x.T @ (dy * mask)
+
+    dropping = network.Dropping(forward, backward, 5, 0.4, rng=rng)
+    block = Block(dropping.forward, dropping.backward, [rng.normal(size=(3, 5))])
+    net, x = Stack([block]), rng.normal(size=(200, 3))
+    y, inputs = net.forward(x)
+    assert abs((y == 0).mean() - 0.4) < 0.06
+    assert_allclose(y[y != 0], ((x @ block.params[0]) / 0.6)[y != 0])
+    dx, _ = net.backward(np.ones_like(y), inputs)
+    assert_allclose(dx, ((y != 0) / 0.6) @ block.params[0].T)
+    assert (net(x) != y).any()
+    dropping.training = False
+    assert_array_equal(net(x), x @ block.params[0])

@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from class4lib import capstone as lib
 from class4lib.attention import causal_mask
 from class4lib.batch_and_layer_norm import layer_norm
-from class4lib.data import digits, noisy_labels
+from class4lib.counting import BudgetSpent, budget
+from class4lib.data import digits, mislabelled_digits, noisy_labels
 from class4lib.gradcheck import check_gradient
 from tests.oracles import capstone as torch_lib
 
@@ -171,11 +172,19 @@ def test_the_same_rng_state_gives_the_same_model_and_no_global_state_is_touched(
 
 def test_the_model_is_the_one_that_validated_best(small, monkeypatch):
     x, _, noisy, x_val, _, noisy_val = small
-    errors, real = [], lib.EarlyStopping.step
-    monkeypatch.setattr(lib.EarlyStopping, "step", lambda self, loss, state=None: errors.append(loss) or real(self, loss, state))
+    losses, states, real = [], [], lib.EarlyStopping.step
+
+    def step(self, loss, state=None):
+        losses.append(loss)
+        states.append([a.copy() for a in state])
+        return real(self, loss, state)
+
+    monkeypatch.setattr(lib.EarlyStopping, "step", step)
     model = lib.train(x, noisy, x_val, noisy_val, rng=np.random.default_rng(0))
-    assert (lib.predict(model, x_val) != noisy_val).mean() == min(errors)
-    assert len(errors) == min(60, 21 + int(np.argmin(errors)))  # patience 20 after the first minimum
+    best = int(np.argmin(losses))
+    assert len(losses) == min(60, 21 + best)  # patience 20 after the first minimum
+    for mine, kept in zip(model[2], states[best], strict=True):
+        assert_array_equal(mine, kept)
 
 
 def test_scale_and_shift_of_the_inputs_do_not_matter(small):
@@ -197,6 +206,47 @@ def test_digits_with_a_fifth_of_the_labels_wrong_are_read_well():
     noisy = noisy_labels(y[:1300], 10, 0.2, rng=rng)
     model = lib.train(x[:1000], noisy[:1000], x[1000:1300], noisy[1000:], rng=rng)
     assert (lib.predict(model, x[1300:]) == y[1300:]).mean() > 0.92  # over 35 seeds 0.918 to 0.980; plain networks of as many parameters 0.73 to 0.88
+
+
+def test_the_judged_data_are_learnt_within_the_budget_and_above_the_scale():
+    parts = mislabelled_digits(600, 150, 450, rng=np.random.default_rng(3))
+    with budget(parts.x, parts.x_val, 200) as (x, x_val, spent):
+        model = lib.train(x, parts.y, x_val, parts.y_val, rng=np.random.default_rng(0))
+    assert 20 < spent.passes <= 60 * 2.25 + 1e-9
+    assert (lib.predict(model, parts.x_test) == parts.y_test).mean() > 0.91  # over 40 data sets 0.920 to 0.964
+    assert all(type(a) is np.ndarray for a in (model[0], *model[2]))  # the model counts no more
+
+
+def test_more_passes_than_the_budget_are_refused():
+    parts = mislabelled_digits(60, 15, 45, rng=np.random.default_rng(3))
+    with pytest.raises(BudgetSpent), budget(parts.x, parts.x_val, 20) as (x, x_val, _):
+        lib.train(x, parts.y, x_val, parts.y_val, rng=np.random.default_rng(0))
+
+
+def test_mislabelled_digits_are_wrong_where_said_and_nowhere_else():
+    parts = mislabelled_digits(900, 300, 500, rng=np.random.default_rng(1), share=0.2)
+    assert [len(a) for a in parts] == [900, 900, 300, 300, 500, 500, 900]
+    assert 0.16 < (parts.y != parts.y_right).mean() < 0.24
+    assert_array_equal(parts.x, np.rint(parts.x))
+    assert 0 <= parts.x.min() and parts.x.max() < 256
+    clean = mislabelled_digits(900, 300, 500, rng=np.random.default_rng(1), share=0.0)
+    assert_array_equal(clean.y, clean.y_right)
+
+
+def test_the_block_in_torch_is_the_block():
+    import torch
+
+    arguments = pre_norm_arguments((4, 3, 5), np.random.default_rng(2))
+    y = lib.pre_norm_block_in_torch(*(torch.tensor(a) for a in arguments))
+    assert_allclose(y.numpy(), lib.pre_norm_block(*arguments), rtol=1e-12)
+
+
+def test_predictions_look_at_one_row_at_a_time(small):
+    x, _, noisy, x_val, _, noisy_val = small
+    model = lib.train(x, noisy, x_val, noisy_val, rng=np.random.default_rng(0))
+    together = lib.predict(model, x_val)
+    assert_array_equal(together, [lib.predict(model, row[None])[0] for row in x_val])
+    assert_array_equal(together, lib.predict(model, x_val))
 
 
 RNG = np.random.default_rng(0)
