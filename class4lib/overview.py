@@ -48,7 +48,7 @@ COURSE: dict[str, dict[str, Entry]] = {
     "5_attention_and_design": {
         "attention": Entry("Attention", 103, 0, ("vanishing_gradients", "softmax_cross_entropy")),
         "architecture_design": Entry("Architecture design", 100, 0, ("residual_connections", "softmax_cross_entropy")),
-        "capstone": Entry("Capstone", 100, 0, ("attention", "architecture_design", "batch_and_layer_norm", "dropout", "early_stopping")),
+        "capstone": Entry("Capstone: a network for labels of which some are wrong", 100, 12, ("residual_connections", "dropout", "early_stopping", "softmax_cross_entropy", "batch_and_layer_norm", "attention", "architecture_design")),
     },
 }  # fmt: skip
 

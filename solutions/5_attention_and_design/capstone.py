@@ -3,7 +3,7 @@
 #
 # **You will be able to** put residual path, normalisation, dropout, smoothed labels and early stopping together into one network, with a backward you derived; train it on data of which every fifth label is wrong, within a budget; take it apart again and say which part did what; and say when not to train a network at all.
 #
-# **Time** about an hour and three quarters, a quarter of an hour more with the bonus; the quiz as long as you like · **Needs** all of the class, most of all *residual connections*, *layer norm*, *dropout*, *early stopping*, *label smoothing* · **Symbols** N examples, D the width of the network, H hidden units of a branch, L blocks; h the normalised rows, z the hidden pre-activations. Positions are T, as in *attention*; there is no temperature here and no gate.
+# **Time** about an hour and three quarters, a quarter of an hour more with the bonus; the quiz as long as you like · **Needs** all of the class, most of all *residual connections*, *batch and layer norm*, *dropout*, *early stopping*, *softmax and cross-entropy* (label smoothing) and *architecture design*; *attention* for the bonus · **Symbols** N examples, D the width of the network, H hidden units of a branch, L blocks; h the normalised rows, z the hidden pre-activations. Positions are T, as in *attention*; there is no temperature here and no gate.
 #
 # **Recap question.** *Architecture design* ended with three sets of data: one to fit, one to choose, one to report. Here the labels of the first two are partly wrong, and you do not know which. Is a validation set with wrong labels still good for choosing? Is a test set with wrong labels still good for reporting?
 
