@@ -20,6 +20,11 @@ class Entry(NamedTuple):
     bonus_minutes: int
     needs: tuple[str, ...] = ()
 
+    @property
+    def short(self) -> str:
+        """The title up to its colon."""
+        return self.title.partition(":")[0]
+
 
 COURSE: dict[str, dict[str, Entry]] = {
     "1_architectures": {
@@ -88,7 +93,7 @@ def progress_table(statuses: Mapping[str, str] | None = None) -> str:
             right, all_of_them = right + done, all_of_them + total
             open_ones = [n for n in _core(name) if statuses.get(n) != "passed"]
             note = "" if not done else " complete" if not open_ones else f" next: {open_ones[0]}"
-            lines.append(f"  {entry.title:34} {'■' * done}{'□' * (total - done)} {done} of {total}{note}")
+            lines.append(f"  {entry.short:34} {'■' * done}{'□' * (total - done)} {done} of {total}{note}")
     return "\n".join([*lines, f"{right} of {all_of_them} core exercises are right."])
 
 
@@ -100,7 +105,7 @@ def boxes(statuses: Mapping[str, str] | None = None) -> dict[str, dict[str, tupl
         column = made[part.replace("_", " ")] = {}
         for name, entry in topics.items():
             done, total = share_done(name, statuses)
-            column[name] = (entry.title, f"{entry.minutes} min · {done} of {total}", done / max(total, 1))
+            column[name] = (entry.short, f"{entry.minutes} min · {done} of {total}", done / max(total, 1))
     return made
 
 
