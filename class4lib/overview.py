@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from class4lib.check import progress
-from class4lib.public import topic_sheets
+from class4lib.public import outline
 
 __all__ = ["COURSE", "Entry", "arrows", "boxes", "direct_needs", "progress_table", "share_done", "topic_names"]
 
@@ -77,7 +77,7 @@ def share_done(topic: str, statuses: Mapping[str, str]) -> tuple[int, int]:
 def _core(topic: str) -> list[str]:
     """A topic's core exercises; none where a course leaves the topic out."""
     try:
-        return [s.name for s in topic_sheets(topic).values() if not s.extension]
+        return [name for name, extension in outline(topic).items() if not extension]
     except FileNotFoundError:
         return []
 

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from autograder import build, course
 from autograder.spec import Topic
 from class4lib import overview
-from class4lib.public import topic_sheets
+from class4lib.public import outline, topic_sheets
 
 ROOT = Path(__file__).parent.parent
 TOPICS = [course.topic(t) for t in course.topics()]
@@ -34,6 +34,12 @@ def test_title_and_minutes_are_those_of_the_spec(topic: Topic) -> None:
 
 def plain(words: str) -> str:
     return " ".join(w for w in re.split(r"[^a-z]+", words.lower()) if w not in ("and", "vs"))
+
+
+@by_name
+def test_the_outline_of_a_topic_is_that_of_its_sheets(topic: Topic) -> None:
+    assert list(outline(topic.name).items()) == [(s.name, s.extension) for s in topic_sheets(topic.name).values()]
+    assert tuple(outline(topic.name)) == topic.names
 
 
 @by_name
