@@ -156,7 +156,7 @@ def _topic(
         ids |= set(re.findall(r"^\s*(?:def|class)\s+(\w+)", text, re.M))
         topic = max(topics, key=lambda t: len(ids & set(topics[t])), default="")
         if not topic or not ids & set(topics[topic]):
-            raise Unreadable(f"{path.name} is a notebook, but none of this course: it defines no exercise.")
+            raise Unreadable(f"{path.name} is a notebook without any exercise of this course.")
     return (
         topic,
         ""

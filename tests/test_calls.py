@@ -139,6 +139,15 @@ def test_a_variable_is_the_very_object_and_a_saved_name_stands_before_the_notebo
     assert records[2]["value"] == [1, 2]
 
 
+def test_a_shared_value_is_one_object_for_all_steps_and_a_shift_finds_it_by_its_name() -> None:
+    given = np.zeros(2)
+    shared = Double("shared", {"name": "data", "value": given})
+    steps = [Step("keep", (shared,)), Step("data", (1.0,), op="shift"), Step("keep", (shared,))]
+    records = run_script({"keep": lambda x: x.copy()}, steps)
+    assert [r["value"] if i == 1 else r["value"].tolist() for i, r in enumerate(records)] == [[0, 0], None, [1, 1]]
+    assert given.tolist() == [0, 0], "the sheet's own array is another one"
+
+
 def test_get_reads_a_constant_and_an_attribute_that_is_missing_is_an_error() -> None:
     record, missing = run_script(
         space("class A:\n    b = 5"), [Step("A.b", op="get"), Step("A.c", op="get"), Step("A.b", op="get")]

@@ -88,7 +88,7 @@ def test_a_file_that_is_no_notebook_is_one_line(tmp_path: Path) -> None:
         )
     (tmp_path / "n.ipynb").write_text('{"cells": []}')
     says(
-        "n.ipynb is a notebook, but none of this course: it defines no exercise.",
+        "n.ipynb is a notebook without any exercise of this course.",
         "judge",
         tmp_path / "n.ipynb",
         "--json",

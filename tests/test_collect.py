@@ -411,11 +411,11 @@ NOT_NOTEBOOKS = {
     "cells that are none": (b'{"cells": {"a": 1}}', "n.ipynb is not a notebook: it holds no cells."),
     "somebody else's notebook": (
         json.dumps(notebook("x = 1", topic="")).encode(),
-        "n.ipynb is a notebook, but none of this course: it defines no exercise.",
+        "n.ipynb is a notebook without any exercise of this course.",
     ),
     "a notebook without cells": (
         b'{"cells": []}',
-        "n.ipynb is a notebook, but none of this course: it defines no exercise.",
+        "n.ipynb is a notebook without any exercise of this course.",
     ),
 }
 

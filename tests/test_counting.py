@@ -124,6 +124,21 @@ def test_numpy_is_itself_again_after_the_script_also_after_an_error() -> None:
     assert (np.asarray, np.array) == before
 
 
+@pytest.mark.parametrize("caught", ["BudgetSpent", "RuntimeError"])
+def test_an_answer_may_catch_the_end_of_the_budget_while_it_is_graded(caught: str) -> None:
+    data = Double("counted_rows", {"rows": ROWS, "passes": 3})
+    source = (
+        "from class4lib.counting import BudgetSpent\n\ndef f(x):\n    n = 0\n    try:\n        while True:\n"
+        f"            x @ np.ones((4, 3))\n            n += 1\n    except {caught}:\n        return n"
+    )
+    worker = Worker()
+    try:
+        run = worker.run(Job({}, (("cell", source),), ((Step("f", (data,)),),)))
+    finally:
+        worker.close()
+    assert run.outcomes[0][0]["value"] == 3 and not run.failures
+
+
 def test_the_worker_counts_as_practice_does_and_sends_no_model_back() -> None:
     data = Double("counted_rows", {"rows": ROWS, "passes": 9})
     script = (Step("f", (data,), op="keep", save="m"), Step("g", (Double("variable", {"name": "m"}),)))

@@ -238,9 +238,10 @@ def prepare(modules: dict[str, str], seed: int) -> dict[str, Any]:
 
     import numpy
 
+    counting = sys.modules["counting"]
     for name in ("calls", "values", "doubles", "counting", "jail", "__main__"):
         sys.modules.pop(name, None)
-    sys.meta_path.insert(0, Modules(modules))
+    sys.meta_path.insert(0, Modules(modules, counting))
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
     module = sys.modules["__main__"] = types.ModuleType("__main__")
@@ -263,15 +264,19 @@ class Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         "class4lib.gradcheck",
         "class4lib.training",
         "class4lib.network",
+        "class4lib.quiz",
     )
 
-    def __init__(self, sources: dict[str, str]) -> None:
+    def __init__(self, sources: dict[str, str], counting: types.ModuleType) -> None:
         self.sources = sources
+        self.given = {
+            "class4lib.counting": counting
+        }  # the very module that counts: an answer may catch its BudgetSpent
 
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname in self.sources or self._is_idle(fullname) or fullname == "class4lib":
+        if fullname in {*self.sources, *self.given, "class4lib"} or self._is_idle(fullname):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=not fullname.startswith("class4lib."))
         if fullname.split(".")[0] in ("class4lib", "autograder"):
             raise ModuleNotFoundError(
@@ -283,7 +288,7 @@ class Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return fullname not in self.sources and any(fullname == n or fullname.startswith(n + ".") for n in self.IDLE)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
-        return Idle(spec.name) if self._is_idle(spec.name) else None
+        return Idle(spec.name) if self._is_idle(spec.name) else self.given.get(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         name = module.__name__
