@@ -19,7 +19,7 @@ import numpy as np
 
 import class4lib.judges  # noqa: F401 (enters the judges that cases name)
 from autograder import course
-from autograder.spec import Exercise, SpecError, Topic
+from autograder.spec import Exercise, Misconception, SpecError, Topic
 from class4lib.calls import Step, run_script
 from class4lib.cases import Mistake, Record, Sheet
 from class4lib.judging import JUDGES
@@ -76,17 +76,20 @@ def make_sheet(exercise: Exercise, seeds: Sequence[int]) -> Sheet:
     return replace(
         sheet,
         mistakes=tuple(
-            _mistake(exercise, sheet, m.name, m.advice, wrong)
+            _mistake(exercise, sheet, m, wrong)
             for m in exercise.misconceptions
             for wrong in (m.wrong, *m.variants)
         ),
     )
 
 
-def _mistake(exercise: Exercise, sheet: Sheet, name: str, advice: str, wrong: Any) -> Mistake:
+def _mistake(exercise: Exercise, sheet: Sheet, made: Misconception, wrong: Any) -> Mistake:
     records = tuple(tuple(_records(exercise, wrong, c.script)) for c in sheet.cases)
-    failures = tuple(JUDGES[c.judge](c, r, sheet) for c, r in zip(sheet.cases, records, strict=True))
-    return Mistake(name, advice, failures, records)
+    failures = tuple(
+        None if c.label in made.unsteady else JUDGES[c.judge](c, r, sheet)
+        for c, r in zip(sheet.cases, records, strict=True)
+    )
+    return Mistake(made.name, made.advice, failures, records)
 
 
 def _records(exercise: Exercise, function: Any, steps: Sequence[Step]) -> list[Record]:

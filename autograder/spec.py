@@ -44,12 +44,15 @@ class Misconception:
 
     name: a few words, shown to the student. advice: one thing to try; it leads to the mistake without stating the formula.
     variants: further wrong implementations of the same mistake (another epsilon, another clip), named alike.
+    unsteady: labels of cases in which what it gives hangs on rounding (the inverse of a singular matrix), and so on the processor: the
+    name does not rest on them.
     """
 
     name: str
     wrong: Callable[..., Any]
     advice: str
     variants: tuple[Callable[..., Any], ...] = ()
+    unsteady: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

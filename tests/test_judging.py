@@ -271,6 +271,18 @@ def test_a_variant_is_called_by_its_misconceptions_name() -> None:
     assert judged(lambda x, shift=0.0: 7 * centre(x, shift), made).misconception == "constant factor"
 
 
+@pytest.mark.parametrize(("unsteady", "name"), [((), ""), (("one row", "with a shift"), "doubled")])
+def test_a_name_does_not_rest_on_cases_where_the_mistake_hangs_on_rounding(
+    unsteady: tuple[str, ...], name: str
+) -> None:
+    def doubled(x, shift=0.0, noise=0.5):
+        return 2 * (x - np.mean(x, axis=0)) + (0.0 if len(x) > 3 or len(x) == 2 else noise)
+
+    cases = lambda rng: [c for c in _cases(rng) if c.label not in ("3 by 2", "3 by 5")]  # noqa: E731
+    made = exercise(cases=cases, misconceptions=(Misconception("doubled", doubled, "No factor.", (), unsteady),))
+    assert judged(lambda x, shift=0.0: doubled(x, shift, noise=-0.7), made).misconception == name
+
+
 def test_a_mistake_that_raises_is_named_by_the_error() -> None:
     made = exercise(
         misconceptions=(Misconception("looks up a key", lambda x, shift=0.0: x["a"], "Index by position."),)

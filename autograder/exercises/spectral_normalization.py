@@ -209,7 +209,7 @@ power_iteration = Exercise(
         Misconception("v updated once more", _ends_with_v, "u is right, v has had one update too many: a step is first v from u, then u from v, and sigma is read off right after the last u."),
         Misconception("one step too few", _power(steps=lambda n: n - 1), "You do one step less than n_steps: does the loop begin at 1, or is the start counted as a step?", (lambda W, n_steps, *, u=None, rng=None: _power()(W, max(n_steps - 1, 1), u=u, rng=rng),)),
         Misconception("one step too many", _power(steps=lambda n: n + 1), "You do one step more than n_steps: one update of v, then one of u, is a whole step."),
-        Misconception("u given is ignored", _power(ignore=True), "The given u is not where you start: only where u is None is a start to be drawn.", (lambda W, n_steps, *, u=None, rng=None: _power()(W, n_steps, u=np.random.default_rng(0).normal(size=len(W))),)),
+        Misconception("u given is ignored", _power(ignore=True), "The given u is not where you start: only where u is None is a start to be drawn.", (lambda W, n_steps, *, u=None, rng=None: _power()(W, n_steps, u=np.random.default_rng(0).normal(size=len(W))),), unsteady=("rank-deficient",)),
         Misconception("a product that does not fit", lambda W, n_steps, *, u=None, rng=None: W @ (np.ones(len(W)) if u is None else u), "NumPy could not work with these shapes. u has one entry per ROW of W, v one per column: u @ W (or W.T @ u) goes from the rows' side to the columns', W @ v comes back."),
         Misconception("u and v swapped", _power(last=lambda s, u, v: (s, v, u)), "u belongs to the rows of W, (D,), v to the columns, (M,): they come back in the wrong order."),
         Misconception("v never updated again", _one_side, "Your loop repeats the update of u with the same v, which changes nothing after the first time. Both vectors are updated in every step."),
@@ -251,7 +251,7 @@ spectral_norm_grad = Exercise(
     equivalent_mutants=(("False → True", "the full SVD has the same leading vectors"),),
     misconceptions=(
         Misconception("gradient of the Frobenius norm", lambda W: W / np.linalg.norm(W), "This is the gradient of the Frobenius norm, which pulls in every direction at once. Only the leading pair of vectors carries the largest singular value."),
-        Misconception("all singular pairs", lambda W: _svd(W)[0] @ _svd(W)[2], "U V' is the gradient of the SUM of the singular values. Only one of them is differentiated here: which columns belong to it?", (lambda W: _svd(W)[1][0] * _svd(W)[0] @ _svd(W)[2],)),
+        Misconception("all singular pairs", lambda W: _svd(W)[0] @ _svd(W)[2], "U V' is the gradient of the SUM of the singular values. Only one of them is differentiated here: which columns belong to it?", (lambda W: _svd(W)[1][0] * _svd(W)[0] @ _svd(W)[2],), unsteady=("rank-deficient",)),
         Misconception("best rank-one matrix", lambda W: _svd(W)[1][0] * _pair(0)(W), "You return W's part along the leading pair, which still has the factor σ. The derivative of σ itself does not."),
         Misconception("gradient of σ²", lambda W: 2 * _svd(W)[1][0] * _pair(0)(W), "You differentiate the square of σ (2 W v v' is its gradient). By the chain rule dσ² = 2σ dσ: what has to go?"),
         Misconception("W divided by σ", lambda W: W / _sigma(W), "W / σ is the normalised matrix, not a derivative. Move one entry a little: how do u and v enter?"),
@@ -259,7 +259,7 @@ spectral_norm_grad = Exercise(
         Misconception("row of U taken for a column", lambda W: np.outer(_svd(W)[0][0], _svd(W)[2][0]), "Left singular vectors are the COLUMNS of U: you took a row.", (lambda W: np.outer(np.linalg.svd(W)[0][0], np.linalg.svd(W)[2][0]),)),
         Misconception("entries multiplied in pairs", lambda W: _svd(W)[0][:, 0] * _svd(W)[2][0], "u has D entries and v has M: the gradient holds EVERY product u_i v_j, a matrix of W's shape. Neither * nor @ makes that of two 1-D arrays.", (lambda W: _svd(W)[0][:, 0] @ _svd(W)[2][0],)),
         Misconception("v u' for u v'", lambda W: _pair(0)(W).T, "The gradient has W's shape: rows belong to u, columns to v."),
-        Misconception("last singular pair", _pair(-1), "NumPy sorts singular values in DESCENDING order: the leading pair stands first, not last."),
+        Misconception("last singular pair", _pair(-1), "NumPy sorts singular values in DESCENDING order: the leading pair stands first, not last.", unsteady=("rank-deficient",)),
         Misconception("signs lost", lambda W: np.abs(_pair(0)(W)), "All your entries are positive. The sign of u alone is free, and so is that of v, but not the sign of their product."),
     ),
     hints=(
@@ -303,7 +303,7 @@ spectral_normalize = Exercise(
         Misconception("zero divided by zero", lambda W: W / np.float64(_sigma(W)), "For W = 0 there is nothing to divide by: 0/0 is nan. Zero stays zero; everything else is right."),
         Misconception("a small number added to σ", lambda W: W / (_sigma(W) + 1e-12), "A matrix of tiny entries does not come out with σ = 1: something was added to σ. Only the matrix 0 needs care, and an epsilon is not needed for it.", tuple(lambda W, e=e: W / (_sigma(W) + e) for e in (1e-10, 1e-8, 1e-7, 1e-6, 1e-5)) + tuple(lambda W, e=e: W / max(_sigma(W), e) for e in (1e-5, 1e-4))),
         Misconception("every row or column normalised", lambda W: W / np.where(W.any(axis=0), np.linalg.norm(W, axis=0), 1.0), "You divide every column (or row) by its own length. One number divides the whole matrix: directions must keep their proportions.", (lambda W: W / np.where(W.any(axis=1), np.linalg.norm(W, axis=1), 1.0)[:, None],)),
-        Misconception("all singular values set to 1", lambda W: _svd(W)[0] @ _svd(W)[2] if W.any() else W, "All singular values became 1. Only the largest should: the others keep their proportion to it."),
+        Misconception("all singular values set to 1", lambda W: _svd(W)[0] @ _svd(W)[2] if W.any() else W, "All singular values became 1. Only the largest should: the others keep their proportion to it.", unsteady=("rank-deficient",)),
         Misconception("multiplied by σ", lambda W: W * _sigma(W), "You multiply by σ where you should divide."),
     ),
     hints=(
