@@ -3,6 +3,7 @@
 The public sheets have a fixed seed and become files of class4lib; the hidden ones are seeded by the course's secret and stay in memory.
 """
 
+import copy
 import functools
 import hashlib
 import json
@@ -10,7 +11,7 @@ import secrets
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,12 @@ from class4lib.calls import Step, run_script
 from class4lib.cases import Mistake, Record, Sheet
 from class4lib.judging import JUDGES
 from class4lib.public import sheet_to_tree
-from class4lib.values import to_json
+from class4lib.values import pack, to_json, to_tree
 
 PUBLIC_SEED = 2024
-_ONE_AT_A_TIME = threading.RLock()  # graders' threads ask at once; a script also looks whether NumPy's global generator moved
+_ONE_AT_A_TIME = (
+    threading.RLock()
+)  # graders' threads ask at once; a script also looks whether NumPy's global generator moved
 HIDDEN_ROUNDS = 2  # the same generator twice: other numbers, other sizes
 
 
@@ -76,9 +79,7 @@ def make_sheet(exercise: Exercise, seeds: Sequence[int]) -> Sheet:
     return replace(
         sheet,
         mistakes=tuple(
-            _mistake(exercise, sheet, m, wrong)
-            for m in exercise.misconceptions
-            for wrong in (m.wrong, *m.variants)
+            _mistake(exercise, sheet, m, wrong) for m in exercise.misconceptions for wrong in (m.wrong, *m.variants)
         ),
     )
 
@@ -95,12 +96,29 @@ def _mistake(exercise: Exercise, sheet: Sheet, made: Misconception, wrong: Any) 
 def _records(exercise: Exercise, function: Any, steps: Sequence[Step]) -> list[Record]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return run_script({**_topic_of(exercise), exercise.name: function}, steps)
+        return run_script({**_companions(exercise, steps), exercise.name: function}, steps)
 
 
-def _topic_of(exercise: Exercise) -> dict[str, Any]:
-    """The library's module of an exercise: a script may call its other functions."""
-    return vars(sys.modules[exercise.reference.__module__])
+def _companions(exercise: Exercise, steps: Sequence[Step]) -> dict[str, Any]:
+    """What a script calls besides the exercise, from the library. Its trainings are the same for every wrong version of predict: each is run once."""
+    library = vars(sys.modules[exercise.reference.__module__])
+    return {s.target: _once(library[s.target]) for s in steps if s.target in library and s.target != exercise.name}
+
+
+@functools.cache
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which remembers its results by its arguments and the state of the generators among them."""
+    known: dict[bytes, Any] = {}
+
+    def remembered(*args: Any, **kwargs: Any) -> Any:
+        given = [*args, *kwargs.values()]
+        states = [str(a.bit_generator.state) if isinstance(a, np.random.Generator) else a for a in given]
+        key = hashlib.sha256(pack(to_tree([states, list(kwargs)]))).digest()
+        if key not in known:
+            known[key] = function(*args, **kwargs)
+        return copy.deepcopy(known[key])
+
+    return remembered
 
 
 @functools.cache

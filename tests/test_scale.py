@@ -8,6 +8,7 @@ import pytest
 
 from autograder.collect import Found
 from autograder.grade import _with_companions
+from autograder.sheets import _once
 from autograder.spec import Case, Step, Tier, script
 from class4lib.calls import run_script
 from class4lib.cases import Sheet
@@ -83,6 +84,9 @@ def test_a_failure_off_the_scale_costs_the_whole_tier() -> None:
 def test_full_is_never_more_than_the_reference_reaches_on_the_same_data() -> None:
     expected = ({"value": None}, {"value": right_in(0.7)(20.0, X.astype(float))})
     assert verdict(train, right_in(0.7), replace(SCALE, expected=expected)).status == "passed"
+    within = replace(SCALE, expected=expected, options={**SCALE.options, "within": 0.1})
+    assert verdict(train, right_in(0.6), within).status == "passed"
+    assert verdict(train, right_in(0.55), within).points == pytest.approx(5.0)
 
 
 WRONG = {
@@ -114,6 +118,22 @@ def test_every_way_to_fail_has_a_code_of_its_own(code: str) -> None:
 
 def test_a_right_predict_passes_row_by_row() -> None:
     assert verdict(train, predict, BY_ROW).status == "passed"
+
+
+def test_a_companion_of_the_library_runs_once_for_equal_arguments_and_gives_each_caller_its_own_result() -> None:
+    ran = []
+
+    def fit(x: Any, *, rng: np.random.Generator) -> list[float]:
+        ran.append(len(x))
+        return [float(x.sum()), rng.random()]
+
+    once = _once(fit)
+    first, again = (once(np.ones(3), rng=np.random.default_rng(0)) for _ in range(2))
+    first[0] = -1.0
+    assert again == once(np.ones(3), rng=np.random.default_rng(0)) == [3.0, np.random.default_rng(0).random()]
+    assert ran == [3]
+    once(np.ones(3), rng=np.random.default_rng(1)), once(2 * np.ones(3), rng=np.random.default_rng(0))
+    assert ran == [3, 3, 3]
 
 
 def test_what_a_script_calls_besides_is_taken_from_the_same_notebook() -> None:

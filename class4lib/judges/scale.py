@@ -51,8 +51,8 @@ ADVICE = {
 def accuracy_scale(case: Case, records: Sequence[Record], sheet: Sheet) -> Failure | None:
     """A script of pairs (keep train, call predict): the mean accuracy earns nothing up to `low`, everything from `high` on, straight between.
 
-    Options: labels, the right labels for each predict step, in order; low; high. Where the reference's own predictions are at hand, full is never
-    more than it reaches on the same data: an unlucky draw of data costs nobody anything.
+    Options: labels, the right labels for each predict step, in order; low; high; within. Where the reference's own predictions are at hand, full
+    is never more than it reaches on the same data less `within`: an unlucky draw of data costs nobody anything.
     """
     failure = _ended(case, records, sheet)
     if failure:
@@ -78,11 +78,12 @@ def accuracy_scale(case: Case, records: Sequence[Record], sheet: Sheet) -> Failu
         scores.append(float((labels == right).mean()))
         expected = case.expected[i].get("value") if i < len(case.expected) else None
         theirs.append(1.0 if expected is None else float((np.asarray(expected) == right).mean()))
-    accuracy, low, high = float(np.mean(scores)), case.options["low"], min(case.options["high"], float(np.mean(theirs)))
+    accuracy, low = float(np.mean(scores)), case.options["low"]
+    high = min(case.options["high"], float(np.mean(theirs)) - case.options.get("within", 0.0))
     if accuracy >= high:
         return changed_inputs(case, records, sheet)
     code = "chance" if accuracy < 2 / len(np.unique(truth[0])) else "plain" if accuracy <= low else "scale"
-    text = f"the accuracy on test data is {accuracy:.3f}; the scale begins at {low:g} and is full from {high:g} on"
+    text = f"the accuracy on test data is {accuracy:.3f}; the scale begins at {low:g} and is full from {high:.3g} on"
     share = float(np.clip((accuracy - low) / (high - low), 0.0, 1.0))
     return changed_inputs(case, records, sheet) or Failure(
         code, text, len(records) - 1, advice=ADVICE[code], share=share
