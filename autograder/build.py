@@ -316,8 +316,11 @@ def source_of(notebook: Any) -> list[tuple[str, str, str, dict[str, Any]]]:
 
 def is_fresh(topic: Topic) -> bool:
     """Whether the executed solution on disk is what its text and specs build now."""
-    path = solution_path(topic)
-    return path.exists() and source_of(nbformat.read(path, as_version=4)) == source_of(build_notebook(topic))
+    return _is_built_from(solution_path(topic), build_notebook(topic))
+
+
+def _is_built_from(path: Path, notebook: NotebookNode) -> bool:
+    return path.exists() and source_of(nbformat.read(path, as_version=4)) == source_of(notebook)
 
 
 def build_solution(topic: Topic, *, force: bool = False) -> bool:
@@ -333,7 +336,7 @@ def release_overview(*, force: bool = False) -> None:
     """Write the executed overview where it is not fresh, and its release without outputs; it comes after the parts, whose public cases it lists."""
     path, made = (course.root() / OVERVIEW).with_suffix(".ipynb"), build_overview()
     bare = copy.deepcopy(made)
-    if force or not path.exists() or source_of(nbformat.read(path, as_version=4)) != source_of(made):
+    if force or not _is_built_from(path, made):
         nbformat.write(execute(made, path.parent), path)
     nbformat.write(bare, course.root() / "notebooks" / path.name)
 

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,10 +27,8 @@ from class4lib.judging import JUDGES
 from class4lib.public import sheet_to_tree
 from class4lib.values import pack, to_json, to_tree
 
+Made = TypeVar("Made")
 PUBLIC_SEED = 2024
-_ONE_AT_A_TIME = (
-    threading.RLock()
-)  # graders' threads ask at once; a script also looks whether NumPy's global generator moved
 HIDDEN_ROUNDS = 2  # the same generator twice: other numbers, other sizes
 
 
@@ -121,21 +119,30 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
     return remembered
 
 
-@functools.cache
+_making = threading.RLock()
+
+
+def _made_once(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Like functools.cache, one at a time: graders' threads ask at once, and a script looks whether NumPy's global generator moved."""
+    cached = functools.cache(make)
+
+    @functools.wraps(make)
+    def made(*args: Any) -> Made:
+        with _making:
+            return cached(*args)
+
+    return made
+
+
+@_made_once
 def public_sheets(topic_name: str) -> dict[str, Sheet]:
     """Exercise -> its public sheet."""
-    with _ONE_AT_A_TIME:
-        return {e.name: make_sheet(e, [PUBLIC_SEED]) for e in course.topic(topic_name).exercises}
+    return {e.name: make_sheet(e, [PUBLIC_SEED]) for e in course.topic(topic_name).exercises}
 
 
+@_made_once
 def hidden_sheet(name: str, key: bytes) -> Sheet:
-    """The hidden sheet of an exercise under a secret; made once."""
-    with _ONE_AT_A_TIME:
-        return _hidden_sheet(name, key)
-
-
-@functools.cache
-def _hidden_sheet(name: str, key: bytes) -> Sheet:
+    """The hidden sheet of an exercise under a secret."""
     _, exercise = course.find_exercise(name)
     seeds = [
         int.from_bytes(hashlib.sha256(key + f"{name}/{r}".encode()).digest()[:8], "big") for r in range(HIDDEN_ROUNDS)

@@ -79,7 +79,7 @@ class CountedRows(np.ndarray):
         first = result[0] if isinstance(result, tuple) else result
         if np.size(first) > max(a.size for a in data):
             _charge(data)  # a product, or all distances, written out by broadcasting
-        least = min(2, *(a.ndim for a in data)) if len(data) > 1 else min(2, data[0].ndim)
+        least = min([2, *(a.ndim for a in data)])
         return (
             tuple(self._joined(r, least) for r in result) if isinstance(result, tuple) else self._joined(result, least)
         )

@@ -500,34 +500,36 @@ def _halving(
     return wrong
 
 
-def _nobody_left(configs, evaluate, min_budget, eta=2):
-    left, budget, spent = list(configs), min_budget, 0
-    while len(left) > 1:
-        losses = []
-        for config in left:
-            try:
-                losses.append(float(evaluate(config, budget)))
-            except Exception:
-                losses.append(INF)
-        spent += budget * len(left)
-        kept = np.argsort(np.where(np.isfinite(losses), losses, INF), kind="stable")[: len(left) // eta]
-        left, budget = [left[i] for i in sorted(kept)], budget * eta
-    return left[0], spent
+def _keeping(keep):
+    """Halving in which keep(losses, left, eta) names the places that go on, in their order."""
+
+    def wrong(configs, evaluate, min_budget, eta=2):
+        left, budget, spent = list(configs), min_budget, 0
+        while len(left) > 1:
+            losses = []
+            for config in left:
+                try:
+                    losses.append(float(evaluate(config, budget)))
+                except Exception:
+                    losses.append(INF)
+            spent += budget * len(left)
+            left, budget = [left[i] for i in keep(losses, left, eta)], budget * eta
+        return left[0], spent
+
+    return wrong
 
 
-def _race_by_pairs(configs, evaluate, min_budget, eta=2):
-    left, budget, spent = list(configs), min_budget, 0
-    while len(left) > 1:
-        pairs = []
-        for config in left:
-            try:
-                loss = float(evaluate(config, budget))
-            except Exception:
-                loss = INF
-            pairs.append((loss if np.isfinite(loss) else INF, config))
-        spent += budget * len(left)
-        left, budget = [c for _, c in sorted(pairs)[: max(1, len(left) // eta)]], budget * eta
-    return left[0], spent
+def _finite(losses):
+    return np.where(np.isfinite(losses), losses, INF).tolist()
+
+
+def _share(left, eta):
+    return max(1, len(left) // eta)
+
+
+_nobody_left = _keeping(lambda losses, left, eta: sorted(np.argsort(_finite(losses), kind="stable")[: len(left) // eta]))
+_race_by_pairs = _keeping(lambda losses, left, eta: [i for _, _, i in sorted(zip(_finite(losses), left, range(len(left))))[: _share(left, eta)]])
+_nan_sorted = _keeping(lambda losses, left, eta: sorted(sorted(range(len(left)), key=losses.__getitem__)[: _share(left, eta)]))
 
 
 def _ceil(n, eta):
@@ -552,21 +554,6 @@ def _spent_rounds(how):
         return winner, how(rounds, spent, budget, len(configs), min_budget)
 
     return wrong
-
-
-def _nan_sorted(configs, evaluate, min_budget, eta=2):
-    left, budget, spent = list(configs), min_budget, 0
-    while len(left) > 1:
-        losses = []
-        for config in left:
-            try:
-                losses.append(float(evaluate(config, budget)))
-            except Exception:
-                losses.append(INF)
-        spent += budget * len(left)
-        kept = sorted(range(len(left)), key=lambda i: losses[i])[: max(1, len(left) // eta)]
-        left, budget = [left[i] for i in sorted(kept)], budget * eta
-    return left[0], spent
 
 
 successive_halving = Exercise(
